@@ -1,0 +1,28 @@
+/** Makes the config's paths absolute: they are relative to the config file, wherever the program was started. */
+import { resolve } from "node:path";
+import { asMxcUri } from "../core/ids.ts";
+import type { Config } from "./schema.ts";
+
+export function withAbsolutePaths(config: Config, folder: string): Config {
+  return {
+    ...config,
+    appservice: { ...config.appservice, registration: resolve(folder, config.appservice.registration) },
+    store: absoluteStore(config.store, folder),
+    data: resolve(folder, config.data),
+    bot: withAbsoluteAvatar(config.bot, folder),
+    agents: config.agents.map((agent) => withAbsoluteAvatar(agent, folder)),
+  };
+}
+
+function absoluteStore(store: string, folder: string): string {
+  const path = /^sqlite:(?!:memory:)(?:\/\/(?=\/))?(.*)$/s.exec(store)?.[1];
+  return path === undefined ? store : `sqlite:${resolve(folder, path)}`;
+}
+
+function withAbsoluteAvatar<Owner extends { readonly avatar?: string | undefined }>(
+  owner: Owner,
+  folder: string,
+): Owner {
+  const { avatar } = owner;
+  return avatar === undefined || asMxcUri(avatar) !== undefined ? owner : { ...owner, avatar: resolve(folder, avatar) };
+}
