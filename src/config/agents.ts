@@ -17,7 +17,13 @@ const runtime = z.string().transform((text, context): "builtin" => {
 
 const agent = z.strictObject({
   id: agentId.describe("Becomes the Matrix user @agent_<id>:<domain>; keep it for ever.").meta({ sample: "ada" }),
-  name: z.string().min(1).max(200).optional().describe("Display name; the id when left out.").meta({ sample: "Ada" }),
+  name: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .describe("Display name; the id when left out.")
+    .meta({ sample: "Ada", shown: true }),
   roles: z
     .array(word)
     .min(1, { error: "is empty; leave the key out for an executor" })
@@ -39,8 +45,9 @@ const agent = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe("File that holds the instructions, instead of instructions."),
-  avatar: avatar.optional().describe("Picture: an mxc:// address or the path of an image."),
+    .describe("File that holds the instructions, instead of instructions.")
+    .meta({ sample: "ada.md" }),
+  avatar: avatar.optional().describe("Picture: an mxc:// address or the path of an image.").meta({ sample: "ada.png" }),
 });
 
 export const agents = z

@@ -3,14 +3,6 @@ import { isIPv6 } from "node:net";
 import { z } from "zod";
 import { asAgentId, asMxcUri, asUserId, type AgentId } from "../core/ids.ts";
 
-/** What the sample and the reference say of a key besides its type and default. */
-export interface KeyNote {
-  /** One sentence. */
-  readonly description: string;
-  /** Value in the sample instead of the default; a key without either is left out of the sample. */
-  readonly sample?: unknown;
-}
-
 /** An `http` or `https` address without a query; a slash at its end is dropped. */
 export const httpUrl = z
   .string()

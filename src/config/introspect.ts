@@ -31,10 +31,14 @@ export interface Key {
   /** One sentence. */
   readonly description: string;
   readonly optional: boolean;
+  /** The file must have it: it is neither optional nor has it a default. */
+  readonly required: boolean;
   /** The default; `undefined` when there is none, or when it is put together from the defaults of the keys inside. */
   readonly default: unknown;
   /** What the sample shows instead of the default. */
   readonly sample: unknown;
+  /** The sample sets the key, though it is optional. */
+  readonly shown: boolean;
 }
 
 /** The keys of an object, in the order of the schema. */
@@ -46,10 +50,16 @@ export function keysOf(object: z.ZodObject): readonly Key[] {
       schema,
       description: meta.description ?? "",
       optional: schema instanceof z.ZodOptional,
+      required: schema === withoutDefault(schema) && !(schema instanceof z.ZodOptional),
       default: defaultOf(schema),
       sample: meta["sample"],
+      shown: meta["shown"] === true || !(schema instanceof z.ZodOptional),
     };
   });
+}
+
+function withoutDefault(schema: unknown): unknown {
+  return schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault ? schema.unwrap() : schema;
 }
 
 function defaultOf(schema: unknown): unknown {

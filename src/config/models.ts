@@ -13,18 +13,31 @@ export const model = z.strictObject({
     .min(1, { error: "is empty; leave the key out if the API needs none" })
     .optional()
     .describe("The API's key. Better not written here: use an environment variable, or api_key_file.")
-    .meta({ sample: "${OPENAI_API_KEY}" }),
-  api_key_file: z.string().min(1).optional().describe("File that holds the key, instead of api_key."),
+    .meta({ sample: "${OPENAI_API_KEY}", shown: true }),
+  api_key_file: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("File that holds the key, instead of api_key.")
+    .meta({ sample: "openai.key" }),
   model: z.string().min(1).describe("The model's name at that API.").meta({ sample: "gpt-5-mini" }),
   context: count(1024)
     .default(128_000)
     .describe("How many tokens the model takes; older history is left out beyond that."),
-  max_output_tokens: count(1).optional().describe("Most tokens of one answer; the API's own limit when left out."),
+  max_output_tokens: count(1)
+    .optional()
+    .describe("Most tokens of one answer; the API's own limit when left out.")
+    .meta({ sample: 4096 }),
   temperature: z
     .number({ error: "is not a number" })
     .min(0, { error: "is less than 0" })
     .max(2, { error: "is more than 2" })
     .optional()
-    .describe("Sampling temperature; the API's own default when left out."),
-  headers: z.record(headerName, z.string()).optional().describe("More HTTP headers for every request."),
+    .describe("Sampling temperature; the API's own default when left out.")
+    .meta({ sample: 0.7 }),
+  headers: z
+    .record(headerName, z.string())
+    .optional()
+    .describe("More HTTP headers for every request.")
+    .meta({ sample: { "x-team": "crew" } }),
 });

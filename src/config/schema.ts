@@ -50,14 +50,17 @@ const rooms = z
 const bot = z
   .strictObject({
     name: z.string().min(1).max(200).default("Crewroom").describe("Display name of the bot."),
-    avatar: avatar.optional().describe("Picture: an mxc:// address or the path of an image."),
+    avatar: avatar
+      .optional()
+      .describe("Picture: an mxc:// address or the path of an image.")
+      .meta({ sample: "crewroom.png" }),
   })
   .prefault({});
 
 const logging = z
   .strictObject({
     level: z
-      .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
+      .enum(["trace", "debug", "info", "warn", "error", "silent"])
       .default("info")
       .describe("Least weight of a line that is written; below info, lines name more but never a secret."),
     format: z.enum(["pretty", "json"]).default("pretty").describe("pretty for eyes, json for a collector."),
@@ -70,7 +73,12 @@ export const configSchema = z.strictObject({
   store: store
     .default("sqlite:crewroom.db")
     .describe("What must survive a crash: sqlite:<path>, postgres://user:password@host/db, or redis://host."),
-  store_file: z.string().min(1).optional().describe("File that holds the store's address, instead of store."),
+  store_file: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("File that holds the store's address, instead of store.")
+    .meta({ sample: "store.url" }),
   data: z.string().min(1).default("data").describe("Folder for workspaces and caches."),
   permissions: permissions
     .refine((granted) => Object.keys(granted).length > 0, { error: "is empty; grant at least yourself admin" })

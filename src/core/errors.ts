@@ -47,6 +47,12 @@ export const errorTable = {
     certain: true,
     told: "operator",
   },
+  REGISTRATION_UNWRITABLE: {
+    sentence: "The registration {file} cannot be written: {reason}.",
+    todo: "Give a path in a folder that exists and that you may write to with --out.",
+    certain: true,
+    told: "operator",
+  },
   STORE_LOCKED: {
     sentence: "Another bridge is already running on the store {store}{holder}.",
     todo: "Stop the other bridge first: two bridges on one store would answer everything twice.",

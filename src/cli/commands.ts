@@ -1,0 +1,61 @@
+/** The commands and their options: parsing and `--help` both come from this table. */
+import type { ExitCode, Terminal } from "./terminal.ts";
+
+export interface Option {
+  /** How the value is called in the help; a switch has none. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+/** Option name to value: a text, or `true` for a switch that was given. */
+export type Given = Readonly<Record<string, unknown>>;
+
+export interface Command {
+  readonly help: string;
+  readonly options: Readonly<Record<string, Option>>;
+  run(given: Given, terminal: Terminal): Promise<ExitCode>;
+}
+
+const config: Option = { value: "FILE", help: "the config; default crewroom.yaml" };
+
+/** Each is imported only when it runs: `--help` and `register` must not wait for a bridge to load. */
+export const commands: Readonly<Record<string, Command>> = {
+  register: {
+    help: "write the registration that the homeserver needs, with new tokens",
+    options: {
+      config,
+      out: { value: "FILE", help: "where to write it; default appservice.registration of the config" },
+      force: { help: "replace a registration that exists; its tokens end, its other keys stay" },
+    },
+    run: async (given, terminal) => (await import("./register.ts")).register(given, terminal),
+  },
+  check: {
+    help: "check config, registration, store and homeserver; one line per finding",
+    options: { config },
+    run: async (given, terminal) => (await import("./check.ts")).check(given, terminal),
+  },
+  start: {
+    help: "run the bridge until SIGTERM or Ctrl-C; prints `ready` when it serves",
+    options: { config },
+    run: async (given, terminal) => (await import("./start.ts")).start(given, terminal),
+  },
+  demo: {
+    help: "play a crew of three on a homeserver of its own, without a model",
+    options: {
+      once: { help: "end when the conversation is done" },
+      homeserver: { value: "URL", help: "use this homeserver instead of a local Synapse" },
+    },
+    run: async (given) => (await import("./demo.ts")).demo(given),
+  },
+};
+
+/** The path of the config that a command was given, or the default. */
+export function configFile(given: Given): string {
+  return text(given, "config") ?? "crewroom.yaml";
+}
+
+/** The text of an option with a value. */
+export function text(given: Given, name: string): string | undefined {
+  const value = given[name];
+  return typeof value === "string" ? value : undefined;
+}

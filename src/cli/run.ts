@@ -1,0 +1,55 @@
+/** Finds the command, runs it, and says what went wrong without a stack. */
+import { parseArgs, type ParseArgsConfig } from "node:util";
+import { asCrewError, CrewError, reasonOf } from "../core/errors.ts";
+import { version } from "../package.ts";
+import { commands, type Command, type Given } from "./commands.ts";
+import { commandHelp, helpText } from "./help.ts";
+import type { ExitCode, Terminal } from "./terminal.ts";
+
+/** @param args Without the program's own name. Resolves to the exit code; never rejects. */
+export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  try {
+    return await dispatch(args, terminal);
+  } catch (thrown) {
+    const error = asCrewError(thrown);
+    terminal.err(`error ${error.code}: ${error.message}`);
+    terminal.err(`→ ${error.todo}`);
+    if (terminal.env["LOG_LEVEL"] === "debug" && error.stack !== undefined) terminal.err(error.stack);
+    return error.code === "COMMAND_INVALID" ? 2 : 1;
+  }
+}
+
+async function dispatch(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  const [name, ...rest] = args;
+  if (name === "--version") {
+    terminal.out(version);
+    return 0;
+  }
+  if (name === "--help" || name === "-h" || name === "help") {
+    terminal.out(helpText());
+    return 0;
+  }
+  if (name === undefined) throw new CrewError("COMMAND_INVALID", { reason: "Say what to do." });
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) {
+    throw new CrewError("COMMAND_INVALID", { reason: `There is no command ${JSON.stringify(name)}.` });
+  }
+  const given = optionsOf(name, command, rest);
+  if (given["help"] === true) {
+    terminal.out(commandHelp(name, command));
+    return 0;
+  }
+  return command.run(given, terminal);
+}
+
+function optionsOf(name: string, command: Command, args: string[]): Given {
+  const options: NonNullable<ParseArgsConfig["options"]> = { help: { type: "boolean", short: "h" } };
+  for (const [option, { value }] of Object.entries(command.options)) {
+    options[option] = { type: value === undefined ? "boolean" : "string" };
+  }
+  try {
+    return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
+  } catch (thrown) {
+    throw new CrewError("COMMAND_INVALID", { reason: `crewroom ${name}: ${reasonOf(thrown)}` }, thrown);
+  }
+}

@@ -1,0 +1,11 @@
+/** What a command knows of the world that it was started in. */
+export interface Terminal {
+  /** One line for whoever reads the command's result. */
+  out(line: string): void;
+  /** One line about what went wrong. */
+  err(line: string): void;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** 0 done, 1 failed, 2 wrong usage. */
+export type ExitCode = 0 | 1 | 2;
