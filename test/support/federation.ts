@@ -1,0 +1,60 @@
+/** Two real Synapses that federate over TLS on loopback. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { freePort } from "../../src/demo/ports.ts";
+import type { Synapse, SynapseOptions } from "../../src/demo/synapse.ts";
+import { freshSynapse } from "./fresh-synapse.ts";
+import { type Certificates, writeCertificates } from "./test-ca.ts";
+
+export interface FederationPair extends AsyncDisposable {
+  readonly home: Synapse;
+  readonly away: Synapse;
+}
+
+type Side = Pick<SynapseOptions, "registrations" | "overrides" | "port">;
+
+/** What the home side needs to know before it starts: a registration may name its server. */
+export interface Place {
+  readonly serverName: string;
+  /** Port of the client-server API. */
+  readonly port: number;
+}
+
+/** `home` gets the options made by `prepare`, e.g. a bridge's registration. Server names are `localhost:port`. */
+export async function startFederation(prepare?: (home: Place) => Promise<Side>): Promise<FederationPair> {
+  const directory = await mkdtemp(path.join(tmpdir(), "crewroom-federation-"));
+  await using started = new AsyncDisposableStack();
+  started.defer(() => rm(directory, { recursive: true, force: true }));
+  const certificates = await writeCertificates(directory);
+  const start = async (name: string, side?: (place: Place) => Promise<Side>): Promise<Synapse> => {
+    const federationPort = await freePort();
+    const place = { serverName: `localhost:${federationPort}`, port: await freePort() };
+    const options = (await side?.(place)) ?? {};
+    const synapse = await freshSynapse({
+      ...options,
+      ...place,
+      directory: path.join(directory, name),
+      listeners: [{ port: federationPort, tls: true, resources: ["federation"] }],
+      overrides: { ...federating(certificates), ...options.overrides },
+    });
+    return started.use(synapse);
+  };
+  const home = await start("home", prepare);
+  const away = await start("away");
+  const all = started.move();
+  return { home, away, [Symbol.asyncDispose]: () => all.disposeAsync() };
+}
+
+function federating(certificates: Certificates): Readonly<Record<string, unknown>> {
+  return {
+    tls_certificate_path: certificates.certificate,
+    tls_private_key_path: certificates.key,
+    federation_custom_ca_list: [certificates.ca],
+    // Both default to refusing loopback.
+    ip_range_blacklist: [],
+    federation_ip_range_blacklist: [],
+    // A server that was restarted is asked again at once, not after minutes.
+    federation: { destination_min_retry_interval: "1s", destination_max_retry_interval: "1s" },
+  };
+}
