@@ -7,24 +7,18 @@ import { statusText, type HomeserverProbe } from "./homeserver-probe.ts";
 /** The first version of the Matrix spec with all that Crewroom uses: authenticated media (pings came in v1.7). */
 const needed = "v1.11";
 
-export async function checkHomeserver(
-  homeserver: HomeserverProbe,
-  domain: string,
-): Promise<{ readonly reachable: boolean; readonly findings: readonly Finding[] }> {
+export async function checkHomeserver(homeserver: HomeserverProbe, domain: string): Promise<readonly Finding[]> {
   try {
     const versions = await versionsFinding(homeserver);
-    if (versions.level === "error") return { reachable: false, findings: [versions] };
-    return {
-      reachable: true,
-      findings: homeserver.hasToken ? [versions, await tokenFinding(homeserver, domain)] : [versions],
-    };
+    if (versions.level === "error" || !homeserver.hasToken) return [versions];
+    return [versions, await tokenFinding(homeserver, domain)];
   } catch (thrown) {
-    return { reachable: false, findings: [failure("homeserver", thrown)] };
+    return [failure("homeserver", thrown)];
   }
 }
 
 async function versionsFinding(homeserver: HomeserverProbe): Promise<Finding> {
-  const answer = await homeserver.request("GET", "/_matrix/client/versions");
+  const answer = await homeserver.ask("/_matrix/client/versions");
   const versions = Array.isArray(answer.body["versions"])
     ? answer.body["versions"].filter((version): version is string => typeof version === "string")
     : undefined;
@@ -33,7 +27,8 @@ async function versionsFinding(homeserver: HomeserverProbe): Promise<Finding> {
     return failure("homeserver", new CrewError("HOMESERVER_UNREACHABLE", { address: homeserver.address, reason }));
   }
   const latest = versions.sort((a, b) => minorOf(a) - minorOf(b)).at(-1) ?? "none";
-  const server = await serverVersion(homeserver);
+  const synapse = /^Synapse\/(\S+)/.exec(answer.server)?.[1];
+  const server = synapse === undefined ? await serverVersion(homeserver) : `Synapse ${synapse}`;
   const sentence = `${server} at ${homeserver.address} speaks Matrix up to ${latest}`;
   return minorOf(latest) >= minorOf(needed)
     ? ok("homeserver", sentence)
@@ -45,11 +40,11 @@ function minorOf(version: string): number {
   return Number(/^v1\.(\d+)$/.exec(version)?.[1] ?? 0);
 }
 
-/** `Synapse 1.163.2`. Only told on the federation API, which need not be served at this address. */
+/** `Conduit 0.10`. Only told on the federation API, which need not be served at this address. */
 async function serverVersion(homeserver: HomeserverProbe): Promise<string> {
   const unknown = "A homeserver that does not tell its version";
   try {
-    const { body } = await homeserver.request("GET", "/_matrix/federation/v1/version");
+    const { body } = await homeserver.ask("/_matrix/federation/v1/version");
     const server: unknown = body["server"];
     if (typeof server !== "object" || server === null || !("name" in server) || !("version" in server)) return unknown;
     return `${String(server.name)} ${String(server.version)}`;
@@ -59,7 +54,7 @@ async function serverVersion(homeserver: HomeserverProbe): Promise<string> {
 }
 
 async function tokenFinding(homeserver: HomeserverProbe, domain: string): Promise<Finding> {
-  const answer = await homeserver.request("GET", "/_matrix/client/v3/account/whoami");
+  const answer = await homeserver.askAsBridge("GET", "/_matrix/client/v3/account/whoami");
   const bot = botUserId(domain);
   if (answer.status === 401) return failure("token", new CrewError("TOKEN_UNKNOWN"));
   // Before the first start the homeserver may know the token but not yet the bot's account.

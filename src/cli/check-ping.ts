@@ -20,7 +20,7 @@ export async function checkPing(
   try {
     await using listener = await PingListener.open(target, registration.hs_token);
     const path = `/_matrix/client/v1/appservice/${encodeURIComponent(registration.id)}/ping`;
-    const answer = await homeserver.request("POST", path, { transaction_id: randomUUID() });
+    const answer = await homeserver.askAsBridge("POST", path, { transaction_id: randomUUID() });
     return pingFinding(answer, listener, target);
   } catch (thrown) {
     return failure("ping", thrown);

@@ -39,10 +39,12 @@ async function* findings(file: string, terminal: Terminal): AsyncGenerator<Findi
 
   const token = registration instanceof CrewError ? undefined : registration.as_token;
   const homeserver = new HomeserverProbe(config.homeserver.address, token);
-  const { reachable, findings: told } = await checkHomeserver(homeserver, config.homeserver.domain);
+  const told = await checkHomeserver(homeserver, config.homeserver.domain);
   yield* told;
-  if (reachable && !(registration instanceof CrewError))
+  const known = told.every((finding) => finding.level !== "error");
+  if (known && !(registration instanceof CrewError)) {
     yield await checkPing(homeserver, registration, config.appservice);
+  }
 }
 
 /** Every problem of the config is a finding of its own. */

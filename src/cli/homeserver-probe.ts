@@ -7,6 +7,8 @@ export interface Answer {
   readonly status: number;
   /** The JSON object of the body, or an empty one. */
   readonly body: Readonly<Record<string, unknown>>;
+  /** The `Server` header: `Synapse/1.163.2`, or the proxy before it. */
+  readonly server: string;
 }
 
 export class HomeserverProbe {
@@ -22,16 +24,26 @@ export class HomeserverProbe {
     return this.#token !== undefined;
   }
 
+  /** As nobody: Synapse refuses even public requests that carry a token it does not know. */
+  async ask(path: string): Promise<Answer> {
+    return this.#request("GET", path, {});
+  }
+
+  /** As the bridge. */
+  async askAsBridge(method: "GET" | "POST", path: string, body?: unknown): Promise<Answer> {
+    return this.#request(method, path, { authorization: `Bearer ${this.#token ?? ""}` }, body);
+  }
+
   /** Throws `HOMESERVER_UNREACHABLE` when there is no answer at all; any status is an answer. */
-  async request(method: "GET" | "POST", path: string, body?: unknown): Promise<Answer> {
-    const headers: Record<string, string> = { accept: "application/json" };
-    if (this.#token !== undefined) headers["authorization"] = `Bearer ${this.#token}`;
+  async #request(method: string, path: string, more: Record<string, string>, body?: unknown): Promise<Answer> {
+    const headers: Record<string, string> = { accept: "application/json", ...more };
     if (body !== undefined) headers["content-type"] = "application/json";
     const init: RequestInit = { method, headers, redirect: "manual", signal: AbortSignal.timeout(timeoutMs) };
     if (body !== undefined) init.body = JSON.stringify(body);
     try {
       const response = await fetch(`${this.address}${path}`, init);
-      return { status: response.status, body: objectOf(await response.text()) };
+      const server = response.headers.get("server") ?? "";
+      return { status: response.status, body: objectOf(await response.text()), server };
     } catch (thrown) {
       throw new CrewError("HOMESERVER_UNREACHABLE", { address: this.address, reason: reasonOf(thrown) }, thrown);
     }

@@ -41,15 +41,17 @@ export class PlayedHomeserver implements AsyncDisposable {
   async #answer(request: IncomingMessage): Promise<[number, unknown]> {
     const play = this.#play;
     const known = request.headers.authorization === `Bearer ${play.as_token}`;
+    // As Synapse does, on every path.
+    if (request.headers.authorization !== undefined && !known) return [401, { errcode: "M_UNKNOWN_TOKEN" }];
     switch (request.url) {
       case "/_matrix/client/versions":
         return [200, { versions: play.versions ?? ["r0.6.1", "v1.2", "v1.12", "v1.9"] }];
       case "/_matrix/federation/v1/version":
         return [200, { server: { name: "Played", version: "1.0" } }];
       case "/_matrix/client/v3/account/whoami":
-        return known ? [200, { user_id: play.user }] : [401, { errcode: "M_UNKNOWN_TOKEN", error: "Invalid token" }];
+        return known ? [200, { user_id: play.user }] : [401, { errcode: "M_MISSING_TOKEN" }];
       case "/_matrix/client/v1/appservice/crewroom/ping":
-        return known ? this.#ping() : [403, { errcode: "M_FORBIDDEN", error: "No" }];
+        return known ? this.#ping() : [401, { errcode: "M_MISSING_TOKEN" }];
       default:
         return [404, { errcode: "M_UNRECOGNIZED", error: "Unrecognized request" }];
     }
