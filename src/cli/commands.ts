@@ -43,7 +43,8 @@ export const commands: Readonly<Record<string, Command>> = {
     help: "play a crew of three on a homeserver of its own, without a model",
     options: {
       once: { help: "end when the conversation is done" },
-      homeserver: { value: "URL", help: "use this homeserver instead of a local Synapse" },
+      homeserver: { value: "URL", help: "use this homeserver instead of a local Synapse; needs --person" },
+      person: { value: "MXID", help: "who may talk with the crew there, like @you:example.org" },
     },
     run: async (given) => (await import("./demo.ts")).demo(given),
   },

@@ -1,5 +1,6 @@
 /** `crewroom demo` */
 import { CrewError } from "../core/errors.ts";
+import { asUserId } from "../core/ids.ts";
 import { text, type Given } from "./commands.ts";
 import type { ExitCode } from "./terminal.ts";
 
@@ -10,7 +11,17 @@ export async function demo(given: Given): Promise<ExitCode> {
       reason: "crewroom demo: --homeserver needs an http:// or https:// address.",
     });
   }
+  const person = text(given, "person");
+  if (person !== undefined && asUserId(person) === undefined) {
+    throw new CrewError("COMMAND_INVALID", {
+      reason: "crewroom demo: --person needs a Matrix id like @you:example.org.",
+    });
+  }
   const { runDemo } = await import("../demo/demo.ts");
-  const once = given["once"] === true;
-  return (await runDemo(homeserver === undefined ? { once } : { once, homeserver })) === 0 ? 0 : 1;
+  const code = await runDemo({
+    once: given["once"] === true,
+    ...(homeserver !== undefined && { homeserver }),
+    ...(person !== undefined && { person }),
+  });
+  return code === 0 || code === 130 ? code : 1;
 }

@@ -7,5 +7,5 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** 0 done, 1 failed, 2 wrong usage. */
-export type ExitCode = 0 | 1 | 2;
+/** 0 done, 1 failed, 2 wrong usage, 130 interrupted before it was done. */
+export type ExitCode = 0 | 1 | 2 | 130;

@@ -29,6 +29,8 @@ describe("the command line", () => {
     [["check", "--config"], /crewroom check: Option '--config <value>' argument missing/],
     [["register", "x"], /crewroom register: Unexpected argument 'x'/],
     [["demo", "--homeserver", "matrix.org"], /--homeserver needs an http/],
+    [["demo", "--homeserver", "http://127.0.0.1:9", "--person", "you"], /--person needs a Matrix id/],
+    [["demo", "--homeserver", "http://127.0.0.1:9"], /--homeserver also needs --person/],
   ])("answers the wrong usage %j with what is wrong and what to do, and exit code 2", async (args, reason) => {
     const { code, out, err } = await runQuietly(args);
     expect({ code, out }).toEqual({ code: 2, out: [] });
