@@ -177,6 +177,12 @@ export const errorTable = {
     certain: true,
     told: "operator",
   },
+  SYNAPSE_ENDED: {
+    sentence: "The local Synapse ended by itself: {reason}.",
+    todo: "Read {log}, then start again: it goes on with its data.",
+    certain: true,
+    told: "operator",
+  },
   COMMAND_INVALID: {
     sentence: "{reason}",
     todo: "`crewroom --help` lists the commands and options.",

@@ -186,7 +186,7 @@ class LocalSynapse implements Synapse {
     const how = await run.ended;
     if (this.#run !== run) return;
     this.#run = undefined;
-    this.#onCrash?.(this.#failure(how));
+    this.#onCrash?.(new CrewError("SYNAPSE_ENDED", { reason: how, log: this.logFile }));
   }
 
   #failure(reason: string): CrewError {

@@ -146,7 +146,7 @@ describe("a local Synapse", { timeout: 120_000 }, () => {
     await using synapse = await freshSynapse({ onCrash: resolve });
     process.kill(synapse.pid ?? 0, "SIGKILL");
     await expect(promise).resolves.toMatchObject({
-      code: "SYNAPSE_FAILED",
+      code: "SYNAPSE_ENDED",
       message: expect.stringContaining("SIGKILL") as unknown,
     });
     expect(synapse.pid).toBeUndefined();

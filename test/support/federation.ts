@@ -12,7 +12,7 @@ export interface FederationPair extends AsyncDisposable {
   readonly away: Synapse;
 }
 
-type Side = Pick<SynapseOptions, "registrations" | "overrides" | "port">;
+type Side = Pick<SynapseOptions, "registrations" | "overrides">;
 
 /** What the home side needs to know before it starts: a registration may name its server. */
 export interface Place {
@@ -21,29 +21,40 @@ export interface Place {
   readonly port: number;
 }
 
-/** `home` gets the options made by `prepare`, e.g. a bridge's registration. Server names are `localhost:port`. */
-export async function startFederation(prepare?: (home: Place) => Promise<Side>): Promise<FederationPair> {
+/**
+ * `home` gets the options made by `prepare`, e.g. a bridge's registration. Server names are `localhost:port`; `prepare`
+ * hears both.
+ */
+export async function startFederation(prepare?: (home: Place, away: string) => Promise<Side>): Promise<FederationPair> {
   const directory = await mkdtemp(path.join(tmpdir(), "crewroom-federation-"));
   await using started = new AsyncDisposableStack();
   started.defer(() => rm(directory, { recursive: true, force: true }));
   const certificates = await writeCertificates(directory);
-  const start = async (name: string, side?: (place: Place) => Promise<Side>): Promise<Synapse> => {
-    const federationPort = await freePort();
-    const place = { serverName: `localhost:${federationPort}`, port: await freePort() };
-    const options = (await side?.(place)) ?? {};
+  const start = async (name: string, place: FederationPlace, side: Side): Promise<Synapse> => {
     const synapse = await freshSynapse({
-      ...options,
-      ...place,
+      ...side,
+      serverName: place.serverName,
+      port: place.port,
       directory: path.join(directory, name),
-      listeners: [{ port: federationPort, tls: true, resources: ["federation"] }],
-      overrides: { ...federating(certificates), ...options.overrides },
+      listeners: [{ port: place.federationPort, tls: true, resources: ["federation"] }],
+      overrides: { ...federating(certificates), ...side.overrides },
     });
     return started.use(synapse);
   };
-  const home = await start("home", prepare);
-  const away = await start("away");
+  const [homePlace, awayPlace] = [await findPlace(), await findPlace()];
+  const home = await start("home", homePlace, (await prepare?.(homePlace, awayPlace.serverName)) ?? {});
+  const away = await start("away", awayPlace, {});
   const all = started.move();
   return { home, away, [Symbol.asyncDispose]: () => all.disposeAsync() };
+}
+
+interface FederationPlace extends Place {
+  readonly federationPort: number;
+}
+
+async function findPlace(): Promise<FederationPlace> {
+  const federationPort = await freePort();
+  return { serverName: `localhost:${federationPort}`, federationPort, port: await freePort() };
 }
 
 function federating(certificates: Certificates): Readonly<Record<string, unknown>> {

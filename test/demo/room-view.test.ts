@@ -1,0 +1,109 @@
+import { describe, expect, test } from "vitest";
+import { RoomView, type Shown } from "../../src/demo/room-view.ts";
+import { type Sync, syncSchema } from "../../src/demo/sync.ts";
+
+const me = "@you:localhost";
+const ada = "@ada:localhost";
+
+function sync(timeline: readonly object[], typing?: readonly string[]): Sync {
+  const ephemeral = typing === undefined ? [] : [{ type: "m.typing", content: { user_ids: typing } }];
+  return syncSchema.parse({
+    next_batch: "s",
+    rooms: { join: { "!r": { timeline: { events: timeline }, ephemeral: { events: ephemeral } } } },
+  });
+}
+
+let count = 0;
+function message(sender: string, body: string, content: object = {}): { readonly event_id: string } {
+  return {
+    type: "m.room.message",
+    sender,
+    event_id: `$${count++}`,
+    content: { msgtype: "m.text", body, ...content },
+  } as {
+    readonly event_id: string;
+  };
+}
+function edit(sender: string, of: string, body: string): object {
+  return message(sender, `* ${body}`, {
+    "m.new_content": { msgtype: "m.text", body },
+    "m.relates_to": { rel_type: "m.replace", event_id: of },
+  });
+}
+function member(user: string, membership: string, displayname: string): object {
+  return { type: "m.room.member", state_key: user, sender: user, content: { membership, displayname } };
+}
+
+function watched(): { readonly view: RoomView; readonly shown: Shown[] } {
+  const shown: Shown[] = [];
+  return { view: new RoomView(me, (one) => shown.push(one)), shown };
+}
+
+describe("the view of the demo's rooms", () => {
+  test("a growing answer is shown once, in its last form, when its author no longer types", () => {
+    const { view, shown } = watched();
+    const first = message(ada, "It");
+    view.take(sync([first], [ada]), false);
+    view.take(sync([edit(ada, first.event_id, "It grows")]), false);
+    expect(shown).toEqual([]);
+    view.take(sync([edit(ada, first.event_id, "It grows long.")], []), false);
+    expect(shown.map(({ text, kind }) => ({ text, kind }))).toEqual([{ text: "It grows long.", kind: "message" }]);
+  });
+
+  test("an edit after the end is shown as a correction, and one by somebody else is not", () => {
+    const { view, shown } = watched();
+    const first = message(ada, "four");
+    view.take(sync([first]), false);
+    view.take(sync([edit("@eve:localhost", first.event_id, "forged")]), false);
+    view.take(sync([edit(ada, first.event_id, "five")]), false);
+    expect(shown.map(({ text, kind }) => ({ text, kind }))).toEqual([
+      { text: "four", kind: "message" },
+      { text: "five", kind: "correction" },
+    ]);
+  });
+
+  test("what is old is known but not shown", () => {
+    const { view, shown } = watched();
+    view.take(sync([member(ada, "join", "Ada"), message(ada, "long ago")]), true);
+    expect(shown).toEqual([]);
+    expect(view.isJoined("!r", ada)).toBe(true);
+    expect(view.nameOf(ada)).toBe("Ada");
+    expect(view.nameOf("!r"), "a room without a name is called after the others in it").toBe("Ada");
+  });
+
+  test("a join is shown once, with the room's name that came after it, and a new display name is not", () => {
+    const { view, shown } = watched();
+    view.take(
+      sync([member(ada, "join", "Ada"), { type: "m.room.name", state_key: "", content: { name: "Picnic" } }]),
+      false,
+    );
+    view.take(sync([member(ada, "join", "Ada L.")]), false);
+    expect(shown.map(({ who, text }) => `${who} ${text}`)).toEqual([`${ada} joined`]);
+    expect(view.nameOf("!r")).toBe("Picnic");
+  });
+
+  test("malformed events are passed over", () => {
+    const { view, shown } = watched();
+    view.take(
+      sync([
+        { type: "m.room.message", sender: ada, event_id: "$bad", content: { body: 7 } },
+        { type: "m.room.message", sender: ada, event_id: "$none" },
+        { type: "m.reaction", sender: ada, event_id: "$r", content: { "m.relates_to": "nothing" } },
+        { type: "m.room.member", state_key: ada, sender: ada, content: { membership: 4 } },
+      ]),
+      false,
+    );
+    expect(shown).toEqual([]);
+  });
+
+  test("a wait ends with what came, or with the signal's reason", async () => {
+    const { view } = watched();
+    const stop = new AbortController();
+    const coming = view.until(() => view.messages("!r", ada)[0]?.text, stop.signal);
+    const never = view.until(() => undefined, stop.signal);
+    view.take(sync([message(ada, "here")]), false);
+    await expect(coming).resolves.toBe("here");
+    stop.abort(new Error("enough"));
+    await expect(never).rejects.toThrow("enough");
+  });
+});
