@@ -1,0 +1,123 @@
+/**
+ * What a decision wants done outside. Effects are kept in the room's record until they are done, and each has an id
+ * made from its cause, so that doing one twice (after a crash, after a lost answer) is seen once.
+ */
+import type { AgentId, EffectId, EventId, RoomId, SessionId, TurnId, UserId } from "./ids.ts";
+
+/** The message that an edit replaces: a known event, or one that an effect before it in the outbox will make. */
+export type Target = { readonly event: EventId } | { readonly effect: EffectId };
+
+/** Written beside an agent's message, so that another bridge can see who speaks and how far a chain has gone. */
+export interface TurnMark {
+  readonly agent: AgentId;
+  readonly turn: TurnId;
+  /** Wakes from agent to agent since a person spoke. */
+  readonly hops: number;
+}
+
+/** Says something in the room, as the bot or as an agent. */
+export interface Say {
+  readonly kind: "say";
+  readonly id: EffectId;
+  readonly as: UserId;
+  /** Markdown. Longer than `limits.long_answer_bytes` it becomes a file with a summary. */
+  readonly text: string;
+  readonly style: "message" | "notice";
+  readonly thread?: EventId;
+  readonly replyTo?: EventId;
+  /** Who is notified, whatever the text says. */
+  readonly mentions: readonly UserId[];
+  /** An edit in place instead of a new message. */
+  readonly replaces?: Target;
+  readonly turn?: TurnMark;
+  /** Code of an error that this message tells, for `dev.crewroom.error`. */
+  readonly error?: string;
+}
+
+export interface Join {
+  readonly kind: "join";
+  readonly id: EffectId;
+  readonly as: UserId;
+  readonly inviter: UserId;
+  /** The invite: what was said after it is read back. */
+  readonly invite: EventId;
+  /** Servers that know the room, for a join over federation. */
+  readonly via: readonly string[];
+}
+
+export interface Leave {
+  readonly kind: "leave";
+  readonly id: EffectId;
+  readonly as: UserId;
+  readonly reason: string;
+}
+
+/** Goes on in the room that replaced this one, after checking that it names this one as its predecessor. */
+export interface Follow {
+  readonly kind: "follow";
+  readonly id: EffectId;
+  readonly as: readonly UserId[];
+  readonly replacement: RoomId;
+  readonly via: readonly string[];
+  /** Which conversation of each agent goes on there. */
+  readonly histories: Readonly<Record<AgentId, SessionId>>;
+}
+
+/** A file that came with a message. Fetched when its turn begins. */
+export interface AttachmentRef {
+  readonly mxc: string;
+  readonly name: string;
+  readonly mimeType: string;
+  readonly size?: number;
+  readonly encrypted: boolean;
+}
+
+/** One message that waits for, or is part of, a turn. */
+export interface Heard {
+  /** Event id of a person's message; effect id of another agent's. */
+  readonly cause: EventId | EffectId;
+  readonly from: UserId;
+  readonly text: string;
+  readonly attachment?: AttachmentRef;
+  readonly hops: number;
+}
+
+/** Runs one turn. Done when the runtime has stopped and the lane has recorded its outcome. */
+export interface RunTurn {
+  readonly kind: "turn";
+  readonly id: EffectId;
+  readonly agent: AgentId;
+  readonly turn: TurnId;
+  /** Key of the session in the room's state. */
+  readonly session: string;
+  /** Id under which the runtime keeps the conversation's history. */
+  readonly history: SessionId;
+  readonly thread?: EventId;
+  readonly messages: readonly Heard[];
+  /** In a direct room names of speakers are left out. */
+  readonly direct: boolean;
+}
+
+/** Tells the people in HQ something that has no better place. */
+export interface Announce {
+  readonly kind: "announce";
+  readonly id: EffectId;
+  readonly text: string;
+}
+
+/** Forgets in a runtime's history what came of one turn (a redaction). */
+export interface Forget {
+  readonly kind: "forget";
+  readonly id: EffectId;
+  readonly agent: AgentId;
+  readonly history: SessionId;
+  readonly turn: TurnId;
+}
+
+/** Kept in the outbox until done. */
+export type Effect = Say | Join | Leave | Follow | RunTurn | Announce | Forget;
+
+/** Done at once after the record is written, and not repeated: losing one changes nothing that counts. */
+export type Fleeting =
+  | { readonly kind: "receipt"; readonly as: UserId; readonly event: EventId; readonly thread?: EventId }
+  | { readonly kind: "abort"; readonly turn: TurnId };

@@ -1,0 +1,128 @@
+/**
+ * What comes into a room's lane: Matrix events as decoded at the edge, the outcome of effects, and what agents ask for.
+ * All of it is plain data; `ts` is milliseconds since the epoch.
+ */
+import type { AttachmentRef } from "./effect.ts";
+import type { AgentId, EffectId, EventId, RoomId, SessionId, TurnId, UserId } from "./ids.ts";
+import type { PowerLevels } from "./power.ts";
+
+interface FromMatrix {
+  readonly event: EventId;
+  readonly sender: UserId;
+  readonly ts: number;
+}
+
+/** A message that a person (or a foreign bridge's user) said. Our own users' messages never come in. */
+export interface Message extends FromMatrix {
+  readonly kind: "message";
+  readonly text: string;
+  readonly mentions: readonly UserId[];
+  readonly replyTo?: EventId;
+  readonly thread?: EventId;
+  readonly attachment?: AttachmentRef;
+  /** `m.notice`: never answered, by the spec's rule against loops. */
+  readonly notice: boolean;
+  /** Set when a foreign Crewroom bridge marked it: wakes since a person spoke. */
+  readonly hops?: number;
+}
+
+/** A person changed the words of an earlier message (`m.replace` by the same sender). */
+export interface Edit extends FromMatrix {
+  readonly kind: "edit";
+  readonly target: EventId;
+  readonly text: string;
+}
+
+export interface Reaction extends FromMatrix {
+  readonly kind: "reaction";
+  readonly target: EventId;
+  readonly key: string;
+}
+
+export interface Redaction extends FromMatrix {
+  readonly kind: "redaction";
+  readonly target: EventId;
+}
+
+export interface Member extends FromMatrix {
+  readonly kind: "member";
+  readonly user: UserId;
+  readonly membership: "invite" | "join" | "leave" | "ban" | "knock";
+  readonly direct: boolean;
+  readonly reason?: string;
+}
+
+export interface PowerChange extends FromMatrix {
+  readonly kind: "power";
+  readonly power: PowerLevels;
+}
+
+export interface EncryptionOn extends FromMatrix {
+  readonly kind: "encryption";
+}
+
+export interface Tombstone extends FromMatrix {
+  readonly kind: "tombstone";
+  readonly replacement: RoomId;
+}
+
+/** What the homeserver says of a room when one of our users enters it. */
+export interface Snapshot {
+  readonly version: string;
+  readonly creators: readonly UserId[];
+  readonly power: PowerLevels;
+  readonly encrypted: boolean;
+  readonly members: readonly { readonly user: UserId; readonly membership: "join" | "invite" | "ban" }[];
+  readonly predecessor?: RoomId;
+}
+
+/** Inputs that are Matrix events. */
+export type MatrixInput = Message | Edit | Reaction | Redaction | Member | PowerChange | EncryptionOn | Tombstone;
+
+/** Why a turn ended. `text` is all that the agent said in it. */
+export type TurnOutcome =
+  | { readonly kind: "answered"; readonly text: string; readonly spoke: boolean }
+  | { readonly kind: "cancelled"; readonly text: string }
+  | {
+      readonly kind: "failed";
+      readonly text: string;
+      readonly code: string;
+      readonly sentence: string;
+      readonly todo: string;
+    };
+
+/** Inputs that come from the bridge's own parts. */
+export type OwnInput =
+  /** One of our users is in the room. `missed`: what was said between the invite and the join, oldest first. */
+  | {
+      readonly kind: "joined";
+      readonly user: UserId;
+      readonly snapshot: Snapshot;
+      readonly missed: readonly MatrixInput[];
+      /** Attempts that the join took. */
+      readonly attempts: number;
+      /** Conversations that go on here after a room upgrade. */
+      readonly histories?: Readonly<Record<AgentId, SessionId>>;
+    }
+  /** The first words of a turn are ready to be shown while it goes on. */
+  | { readonly kind: "turnSpeaks"; readonly session: string; readonly turn: TurnId; readonly text: string }
+  | { readonly kind: "turnEnded"; readonly session: string; readonly turn: TurnId; readonly outcome: TurnOutcome }
+  /** The tool `send_message`, called in a turn. Its effects have the id of the call. */
+  | {
+      readonly kind: "agentSays";
+      readonly session: string;
+      readonly turn: TurnId;
+      readonly call: EffectId;
+      readonly to?: UserId;
+      readonly text: string;
+    }
+  /** An effect is done; `event` when it made one. */
+  | { readonly kind: "done"; readonly effect: EffectId; readonly event?: EventId }
+  /** An effect failed for good. */
+  | { readonly kind: "failed"; readonly effect: EffectId; readonly code: string; readonly sentence: string }
+  /** Something to tell in this room, from another one (only HQ gets these). */
+  | { readonly kind: "announce"; readonly id: EffectId; readonly text: string }
+  /** The bridge has started: nothing of the last run is in progress any more. */
+  | { readonly kind: "recovered" };
+
+export type Input = MatrixInput | OwnInput;

@@ -1,0 +1,117 @@
+/** The state of one room, as far as decisions need it. It is plain JSON: it is written to the journal as it is. */
+import type { Heard } from "./effect.ts";
+import type { AgentId, EffectId, EventId, RoomId, SessionId, TurnId, UserId } from "./ids.ts";
+import type { PowerLevels } from "./power.ts";
+
+/**
+ * An agent's (or the bot's) place in a room.
+ *
+ *   (none) ──invite──▶ invited ──joined──▶ joined ──kick, leave──▶ left ──invite──▶ invited
+ *                         │                  │
+ *                         └──────ban─────────┴──▶ banned ──unban──▶ left
+ */
+export interface Seat {
+  readonly place: "invited" | "joined" | "left" | "banned";
+  /** The invite said that this is a direct chat (`is_direct`). */
+  readonly direct: boolean;
+}
+
+/**
+ * A running turn of a session.
+ *
+ *   queue ──start──▶ running ──turnEnded──▶ (answered)
+ *                      │  └──speak: the first words are in the room, further ones are edits
+ *                      └──stop, kick, mute──▶ aborted; on mute its messages go back to the queue
+ */
+export interface RunningTurn {
+  readonly id: TurnId;
+  readonly messages: readonly Heard[];
+  /** Highest hop count among its messages. */
+  readonly hops: number;
+  /** Set when the first part of the answer is on its way to the room: all further text edits that message. */
+  readonly answer?: EffectId;
+  /** The event that the first part became. */
+  readonly answerEvent?: EventId;
+  /** Who asked to stop it. */
+  readonly stoppedBy?: UserId;
+  /** Tool calls that already took effect, so that a repeated turn does not repeat them. */
+  readonly calls: readonly EffectId[];
+}
+
+/** One agent's conversation in this room or in one thread of it. */
+export interface Session {
+  readonly agent: AgentId;
+  readonly thread?: EventId;
+  /** Id of the runtime's history. It survives a room upgrade. */
+  readonly history: SessionId;
+  /** Turns started so far; makes the next turn's id. */
+  readonly turns: number;
+  readonly queue: readonly Heard[];
+  readonly running?: RunningTurn;
+  /** Turns whose instruction may still be redacted: cause → turn, the newest {@link rememberedCauses}. */
+  readonly causes: readonly (readonly [EventId | EffectId, TurnId])[];
+}
+
+export const rememberedCauses = 50;
+
+/** One wake of an agent by an agent, for the breaker's window. */
+export interface Wake {
+  readonly from: AgentId;
+  readonly to: AgentId;
+  readonly ts: number;
+}
+
+export interface Breaker {
+  readonly wakes: readonly Wake[];
+  /** Set while it is open (tripped): no agent wakes another here until a person releases it. */
+  readonly open?: { readonly reason: string; readonly since: number };
+  /** What agents wanted to say to each other since; delivered on release. */
+  readonly held: readonly { readonly to: AgentId; readonly thread?: EventId; readonly message: Heard }[];
+}
+
+export interface RoomState {
+  readonly room: RoomId;
+  /** Room version; decides who has unlimited power. `undefined` until a snapshot was read. */
+  readonly version?: string;
+  readonly creators: readonly UserId[];
+  readonly power: PowerLevels;
+  readonly encrypted: boolean;
+  readonly seats: Readonly<Record<UserId, Seat>>;
+  /** People who are joined or invited, as long as they are few: only needed to tell a direct room. */
+  readonly people: readonly UserId[];
+  /** More people than {@link crowdLimit} were seen: never a direct room again. */
+  readonly crowd: boolean;
+  readonly sessions: Readonly<Record<string, Session>>;
+  /** Who said which of the newest messages, to know whose message a reaction or reply is on. */
+  readonly said: readonly (readonly [EventId, UserId])[];
+  /** People who were already refused politely. */
+  readonly refused: readonly UserId[];
+  /** Agents that have said that they cannot read an encrypted room. */
+  readonly toldEncrypted: boolean;
+  readonly breaker: Breaker;
+  readonly replacedBy?: RoomId;
+}
+
+/** Above this many people a room is no direct chat, and their list is no longer kept. */
+export const crowdLimit = 20;
+/** How many of the newest messages are remembered with their author. */
+export const saidLimit = 500;
+/** How many refused people are remembered. */
+export const refusedLimit = 200;
+
+export function emptyRoom(room: RoomId): RoomState {
+  return {
+    room,
+    creators: [],
+    power: {},
+    encrypted: false,
+    seats: {},
+    people: [],
+    crowd: false,
+    sessions: {},
+    said: [],
+    refused: [],
+    toldEncrypted: false,
+    breaker: { wakes: [], held: [] },
+  };
+}
