@@ -9,7 +9,7 @@ import { asObject, type JsonObject } from "./json.ts";
 import type { Outage } from "./outage.ts";
 import { decodePowerLevels } from "./power-levels.ts";
 import { MatrixClient, MatrixError } from "./sdk.ts";
-import { pathOf } from "./transport.ts";
+import { type Call, pathOf } from "./transport.ts";
 
 export interface ReadsOptions {
   readonly address: string;
@@ -20,15 +20,15 @@ export interface ReadsOptions {
   readonly outage?: Pick<Outage, "report">;
 }
 
-/** All reject with {@link HomeserverError}. */
+/** All reject with {@link HomeserverError}, and with the reason of `call.signal` when that aborts. */
 export interface Reads {
   /** The room as its full state has it now. `as` must be in it. */
-  snapshot(room: RoomId, as: UserId): Promise<Snapshot>;
+  snapshot(room: RoomId, as: UserId, call?: Call): Promise<Snapshot>;
   /**
    * The newest events that came after `invite`, at most `limit` (100), oldest first and undecoded. When the homeserver does
    * not show the invite, by the time of the invite.
    */
-  messagesSince(room: RoomId, as: UserId, invite: EventId, limit?: number): Promise<unknown[]>;
+  messagesSince(room: RoomId, as: UserId, invite: EventId, limit?: number, call?: Call): Promise<unknown[]>;
 }
 
 const v3 = "/_matrix/client/v3";
@@ -40,51 +40,70 @@ export function createReads(options: ReadsOptions): Reads {
   const client = new MatrixClient(options.address, options.asToken);
   const address = client.homeserverUrl;
 
-  const get = async (path: string, as: UserId, query: Readonly<Record<string, string>>): Promise<unknown> => {
+  const get = async (path: string, as: UserId, query: Query, call: Call): Promise<unknown> => {
     try {
-      const answer: unknown = await client.doRequest("GET", path, { ...query, user_id: as }, null, options.timeoutMs);
+      const timeoutMs = call.timeoutMs ?? options.timeoutMs;
+      const asked = client.doRequest("GET", path, { ...query, user_id: as }, null, timeoutMs);
+      const answer = await unlessAborted<unknown>(asked, call.signal);
       // The SDK hands on as text what is no JSON.
       if (typeof answer !== "object" || answer === null) throw failureOf(address, "a read", { status: 200, text: "" });
       options.outage?.report(true);
       return answer;
     } catch (thrown) {
+      call.signal?.throwIfAborted();
       const failure = failureFrom(address, thrown);
       if (failure.outage || failure.status !== undefined) options.outage?.report(!failure.outage);
       throw failure;
     }
   };
 
+  /** Over federation the invite may stand in no timeline. Without its time nothing is known to be new. */
+  const timeOf = async (room: RoomId, as: UserId, event: EventId, call: Call): Promise<number> => {
+    try {
+      return timestampOf(await get(v3 + pathOf`/rooms/${room}/event/${event}`, as, {}, call)) ?? Infinity;
+    } catch (thrown) {
+      if (thrown instanceof HomeserverError && !thrown.retryable) return Infinity;
+      throw thrown;
+    }
+  };
+
   return {
-    async snapshot(room, as) {
-      const events = await get(v3 + pathOf`/rooms/${room}/state`, as, {});
+    async snapshot(room, as, call = {}) {
+      const events = await get(v3 + pathOf`/rooms/${room}/state`, as, {}, call);
       return snapshotOf(Array.isArray(events) ? events : []);
     },
-    async messagesSince(room, as, invite, limit = 100) {
+    async messagesSince(room, as, invite, limit = 100, call = {}) {
       const path = v3 + pathOf`/rooms/${room}/messages`;
       const newestFirst: unknown[] = [];
       let from: string | undefined;
       for (let page = 0; page < maxPages && newestFirst.length < limit; page++) {
         const query = { dir: "b", limit: String(Math.min(limit, pageSize)), ...(from !== undefined && { from }) };
-        const { chunk, end } = asObject(await get(path, as, query)) ?? {};
+        const { chunk, end } = asObject(await get(path, as, query, call)) ?? {};
         const events: readonly unknown[] = Array.isArray(chunk) ? chunk : [];
         const until = events.findIndex((event) => asObject(event)?.["event_id"] === invite);
         newestFirst.push(...(until < 0 ? events : events.slice(0, until)));
-        if (until >= 0) return newestFirst.slice(0, limit).reverse();
-        if (typeof end !== "string") return notBefore(newestFirst, await timeOf(room, as, invite)).reverse();
+        if (until >= 0) break;
+        if (typeof end !== "string") return notBefore(newestFirst, await timeOf(room, as, invite, call)).toReversed();
         from = end;
       }
-      return newestFirst.slice(0, limit).reverse();
+      return newestFirst.slice(0, limit).toReversed();
     },
   };
+}
 
-  /** Over federation the invite may stand in no timeline. Without its time nothing is known to be new. */
-  async function timeOf(room: RoomId, as: UserId, event: EventId): Promise<number> {
-    try {
-      return timestampOf(await get(v3 + pathOf`/rooms/${room}/event/${event}`, as, {})) ?? Infinity;
-    } catch (thrown) {
-      if (thrown instanceof HomeserverError && !thrown.retryable) return Infinity;
-      throw thrown;
-    }
+type Query = Readonly<Record<string, string>>;
+
+/** The SDK cannot abort a request: nobody waits for it any longer, and its time-out ends it. */
+async function unlessAborted<T>(asked: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return asked;
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([asked, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
 }
 
@@ -126,7 +145,8 @@ function snapshotOf(events: readonly unknown[]): Snapshot {
 }
 
 function creatorsOf(sender: unknown, additional: unknown): readonly UserId[] {
-  const users = [sender, ...(Array.isArray(additional) ? additional : [])].map(asUserId);
+  const others: readonly unknown[] = Array.isArray(additional) ? additional : [];
+  const users = [sender, ...others].map(asUserId);
   return [...new Set(users.filter((user) => user !== undefined))];
 }
 
