@@ -2,6 +2,7 @@
 import process from "node:process";
 import { loadConfig } from "../config/load.ts";
 import { refuseSamplePermissions } from "../config/placeholders.ts";
+import { CrewError } from "../core/errors.ts";
 import { refuseRegistration } from "../matrix/registration-check.ts";
 import { readRegistration } from "../matrix/registration-file.ts";
 import { createLogger } from "../observe/log.ts";
@@ -24,9 +25,10 @@ export async function start(given: Given, terminal: Terminal): Promise<ExitCode>
   const bridge = await startBridge({ config, registration, log });
   terminal.out("ready");
 
-  const signal = await signalled;
-  log.info({ signal }, "stopping");
+  const ending = await Promise.race([signalled, bridge.lost]);
+  log.info({ reason: ending instanceof CrewError ? ending.code : ending }, "stopping");
   await bridge.stop();
+  if (ending instanceof CrewError) throw ending;
   log.info({}, "stopped");
   return 0;
 }

@@ -52,6 +52,13 @@ export interface Leave {
   readonly reason: string;
 }
 
+/** A conversation that goes on in another room after an upgrade. */
+export interface Carried {
+  readonly agent: AgentId;
+  readonly history: SessionId;
+  readonly queue: readonly Heard[];
+}
+
 /** Goes on in the room that replaced this one, after checking that it names this one as its predecessor. */
 export interface Follow {
   readonly kind: "follow";
@@ -59,8 +66,8 @@ export interface Follow {
   readonly as: readonly UserId[];
   readonly replacement: RoomId;
   readonly via: readonly string[];
-  /** Which conversation of each agent goes on there. */
-  readonly histories: Readonly<Record<AgentId, SessionId>>;
+  /** Which conversations go on there, and what waits in them. */
+  readonly carried: readonly Carried[];
 }
 
 /** A file that came with a message. Fetched when its turn begins. */
@@ -79,7 +86,10 @@ export interface Heard {
   readonly from: UserId;
   readonly text: string;
   readonly attachment?: AttachmentRef;
+  /** Wakes from agent to agent since a person spoke: 0 for a person's message. */
   readonly hops: number;
+  /** Told with the next turn, but starts none by itself (the correction of a message already answered). */
+  readonly quiet?: boolean;
 }
 
 /** Runs one turn. Done when the runtime has stopped and the lane has recorded its outcome. */

@@ -90,6 +90,12 @@ export const errorTable = {
     certain: true,
     told: "operator",
   },
+  ROOM_UNVERIFIED: {
+    sentence: "The room {room} does not name {old} as its predecessor, so it may not be its replacement.",
+    todo: "Invite the agents to the new room if it is the right one.",
+    certain: true,
+    told: "room",
+  },
   MEDIA_TOO_LARGE: {
     sentence: "The file {name} has {size} bytes; the limit is {limit}.",
     todo: "Send a smaller file, or raise limits.attachment_bytes.",

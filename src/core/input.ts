@@ -2,8 +2,8 @@
  * What comes into a room's lane: Matrix events as decoded at the edge, the outcome of effects, and what agents ask for.
  * All of it is plain data; `ts` is milliseconds since the epoch.
  */
-import type { AttachmentRef } from "./effect.ts";
-import type { AgentId, EffectId, EventId, RoomId, SessionId, TurnId, UserId } from "./ids.ts";
+import type { AttachmentRef, Carried } from "./effect.ts";
+import type { EffectId, EventId, RoomId, TurnId, UserId } from "./ids.ts";
 import type { PowerLevels } from "./power.ts";
 
 interface FromMatrix {
@@ -102,7 +102,7 @@ export type OwnInput =
       /** Attempts that the join took. */
       readonly attempts: number;
       /** Conversations that go on here after a room upgrade. */
-      readonly histories?: Readonly<Record<AgentId, SessionId>>;
+      readonly carried?: readonly Carried[];
     }
   /** The first words of a turn are ready to be shown while it goes on. */
   | { readonly kind: "turnSpeaks"; readonly session: string; readonly turn: TurnId; readonly text: string }

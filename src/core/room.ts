@@ -94,6 +94,8 @@ export interface RoomState {
 
 /** Above this many people a room is no direct chat, and their list is no longer kept. */
 export const crowdLimit = 20;
+/** Idle conversations above this number are let go, oldest first: then a thread must mention its agent again. */
+export const sessionLimit = 100;
 /** How many of the newest messages are remembered with their author. */
 export const saidLimit = 500;
 /** How many refused people are remembered. */

@@ -1,0 +1,137 @@
+/**
+ * Agents that wake each other, and the breaker that ends it when they do not stop.
+ *
+ *   closed ──too many hops, or wakes in the window──▶ open ──!crew release──▶ closed
+ *
+ * While it is open nothing is lost: what agents wanted to say to each other is held, and delivered on release.
+ */
+import type { Draft } from "./draft.ts";
+import type { Heard } from "./effect.ts";
+import type { AgentId, EventId, UserId } from "./ids.ts";
+import type { OwnInput } from "./input.ts";
+import { agentsHere } from "./listening.ts";
+import { atLeast, levelOf } from "./permissions.ts";
+import type { Wake } from "./room.ts";
+import { hear, putSession, sessionOfTurn } from "./turns.ts";
+import { type CrewMember, memberById } from "./world.ts";
+
+/** The tool `send_message`: says something here, and wakes the agent that it is for. */
+export function agentSays(draft: Draft, input: Extract<OwnInput, { kind: "agentSays" }>): void {
+  const { world } = draft;
+  const session = sessionOfTurn(draft, input.session, input.turn);
+  const from = session && memberById(world, session.agent);
+  if (session === undefined || from === undefined) {
+    draft.reply = "Not sent: this turn is over.";
+    return;
+  }
+  if (session.running.calls.includes(input.call)) {
+    draft.reply = "Sent.";
+    return;
+  }
+  const { to } = input;
+  const refusal = to === undefined ? undefined : refusalOf(draft, from, to);
+  if (refusal !== undefined) {
+    draft.reply = `Not sent: ${refusal}`;
+    return;
+  }
+
+  putSession(draft, input.session, {
+    ...session,
+    running: { ...session.running, calls: [...session.running.calls, input.call] },
+  });
+  draft.say(input.call, {
+    as: from.user,
+    text: to === undefined ? input.text : `${to}: ${input.text}`,
+    ...(session.thread === undefined ? {} : { thread: session.thread }),
+    mentions: to === undefined ? [] : [to],
+    turn: { agent: from.id, turn: input.turn, hops: session.running.hops },
+  });
+  const target = to === undefined ? undefined : world.crew.get(to);
+  if (target === undefined) {
+    draft.reply = "Sent.";
+    return;
+  }
+  const message: Heard = { cause: input.call, from: from.user, text: input.text, hops: session.running.hops + 1 };
+  const { thread } = session;
+  if (wake(draft, from.id, target, message)) {
+    hear(draft, target, thread, message);
+    draft.reply = "Sent.";
+  } else {
+    hold(draft, target, thread, message);
+    draft.reply = "Said in the room, but held back from the agent until a person releases the breaker. End your turn.";
+  }
+}
+
+function refusalOf(draft: Draft, from: CrewMember, to: UserId): string | undefined {
+  const { world, state } = draft;
+  if (to === from.user) return "that is yourself.";
+  if (world.crew.has(to)) {
+    if (draft.isJoined(to)) return undefined;
+    const others = agentsHere(world, state).filter((user) => user !== from.user);
+    return `${to} is not in this room. ${others.length === 0 ? "No other agent is." : `Agents here: ${others.join(", ")}.`}`;
+  }
+  if (state.crowd || state.people.includes(to)) return undefined;
+  return `${to} is not in this room. People here: ${state.people.join(", ")}.`;
+}
+
+/** Counts a wake, and trips the breaker when it is one too many. `false` when the wake must wait. */
+function wake(draft: Draft, from: AgentId, to: CrewMember, message: Heard): boolean {
+  const { breaker } = draft.state;
+  if (breaker.open !== undefined) return false;
+  const { limits } = draft.world;
+  const since = draft.now - limits.breaker_window_seconds * 1_000;
+  const wakes = breaker.wakes.filter((earlier) => earlier.ts > since);
+  const reason = reasonToTrip(draft, wakes, from, to.id, message.hops);
+  if (reason === undefined) {
+    draft.set({ breaker: { ...breaker, wakes: [...wakes, { from, to: to.id, ts: draft.now }] } });
+    return true;
+  }
+  trip(draft, reason, message);
+  return false;
+}
+
+function reasonToTrip(
+  draft: Draft,
+  wakes: readonly Wake[],
+  from: AgentId,
+  to: AgentId,
+  hops: number,
+): string | undefined {
+  const { limits } = draft.world;
+  const minutes = Math.round(limits.breaker_window_seconds / 60);
+  if (hops > limits.breaker_hops)
+    return `agents woke each other ${limits.breaker_hops} times in a row without a word of a person`;
+  const pair = wakes.filter((w) => (w.from === from && w.to === to) || (w.from === to && w.to === from));
+  if (pair.length >= limits.breaker_pair_messages)
+    return `${from} and ${to} sent each other ${pair.length} messages within ${minutes} min`;
+  if (wakes.length >= limits.breaker_room_messages)
+    return `agents sent each other ${wakes.length} messages within ${minutes} min`;
+  return undefined;
+}
+
+function trip(draft: Draft, reason: string, message: Heard): void {
+  const { state, world } = draft;
+  draft.set({ breaker: { ...state.breaker, open: { reason, since: draft.now } } });
+  draft.notes.push({ kind: "breakerTripped", reason });
+  const releasers = state.people.filter((user) => atLeast(levelOf(world.permissions, user), "supervise"));
+  const text = `🔌 Breaker: ${reason}. Agents no longer wake each other here; people can still talk with them. Whoever supervises them can say \`!crew release\` to let them go on.`;
+  draft.notice(`${message.cause}:breaker`, text, { mentions: releasers });
+  draft.announce(`${message.cause}:breaker`, `In ${state.room}: ${text}`);
+}
+
+function hold(draft: Draft, to: CrewMember, thread: EventId | undefined, message: Heard): void {
+  const { breaker } = draft.state;
+  const place = thread === undefined ? {} : { thread };
+  draft.set({ breaker: { ...breaker, held: [...breaker.held, { to: to.id, ...place, message }] } });
+}
+
+/** Closes the breaker and delivers what was held, as if a person had said it. Returns how much that was. */
+export function release(draft: Draft): number {
+  const { held } = draft.state.breaker;
+  draft.set({ breaker: { wakes: [], held: [] } });
+  for (const { to, thread, message } of held) {
+    const member = memberById(draft.world, to);
+    if (member !== undefined) hear(draft, member, thread, { ...message, hops: 0 });
+  }
+  return held.length;
+}

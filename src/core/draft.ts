@@ -1,0 +1,117 @@
+/**
+ * A decision in the making: the room's record, changed step by step, and what is to be done about it. It lives only
+ * while one input is decided; nothing outside sees it before it is complete.
+ */
+import { createHash } from "node:crypto";
+import type { Effect, Fleeting, Say } from "./effect.ts";
+import type { EffectId, EventId, UserId } from "./ids.ts";
+import { maySpeak } from "./power.ts";
+import { handledLimit, type RoomRecord } from "./record.ts";
+import type { RoomState } from "./room.ts";
+import type { World } from "./world.ts";
+
+/** Something worth a metric or a log line; it has no effect. */
+export type Note =
+  | { readonly kind: "breakerTripped"; readonly reason: string }
+  | { readonly kind: "duplicate" }
+  | { readonly kind: "refused"; readonly user: UserId };
+
+/** The parts of a {@link Say} that its author must give; the rest has defaults. */
+export type Words = Pick<Say, "as" | "text"> & Partial<Omit<Say, "kind" | "id">>;
+
+export class Draft {
+  readonly world: World;
+  /** When the input is decided, in milliseconds since the epoch. */
+  readonly now: number;
+  state: RoomState;
+  outbox: readonly Effect[];
+  handled: readonly EventId[];
+  readonly fresh: Effect[] = [];
+  readonly fleeting: Fleeting[] = [];
+  readonly notes: Note[] = [];
+  /** What a tool call is answered. */
+  reply: string | undefined;
+  readonly #before: RoomRecord;
+
+  constructor(world: World, record: RoomRecord, now: number) {
+    this.world = world;
+    this.now = now;
+    this.#before = record;
+    this.state = record.state;
+    this.outbox = record.outbox;
+    this.handled = record.handled;
+  }
+
+  /** Whether the record differs from what it was, and so must be written. */
+  get changed(): boolean {
+    const before = this.#before;
+    return this.state !== before.state || this.outbox !== before.outbox || this.handled !== before.handled;
+  }
+
+  get record(): RoomRecord {
+    return this.changed ? { v: 1, state: this.state, outbox: this.outbox, handled: this.handled } : this.#before;
+  }
+
+  set(patch: Partial<RoomState>): void {
+    this.state = { ...this.state, ...patch };
+  }
+
+  /** Puts an effect into the outbox, unless one with its id is there. */
+  emit(effect: Effect): void {
+    if (this.outbox.some((other) => other.id === effect.id)) return;
+    this.outbox = [...this.outbox, effect];
+    this.fresh.push(effect);
+  }
+
+  say(id: string, words: Words): void {
+    this.emit({ kind: "say", id: id as EffectId, style: "message", mentions: [], ...words });
+  }
+
+  /** A notice by whoever may speak here, or nothing when nobody may: then HQ is told. */
+  notice(id: string, text: string, placed: Partial<Omit<Say, "kind" | "id" | "as" | "text">> = {}): void {
+    const as = this.voice();
+    if (as === undefined) this.announce(id, text);
+    else this.say(id, { as, text, style: "notice", ...placed });
+  }
+
+  announce(id: string, text: string): void {
+    this.emit({ kind: "announce", id: `${id}:hq` as EffectId, text });
+  }
+
+  /** Takes effects that are not yet done out of the outbox. */
+  drop(unwanted: (effect: Effect) => boolean): void {
+    if (!this.outbox.some(unwanted)) return;
+    this.outbox = this.outbox.filter((effect) => !unwanted(effect));
+    const kept = this.fresh.filter((effect) => !unwanted(effect));
+    this.fresh.splice(0, this.fresh.length, ...kept);
+  }
+
+  /** Remembers that an event is handled. `false` when it was already. */
+  handle(event: EventId): boolean {
+    if (this.handled.includes(event)) {
+      this.notes.push({ kind: "duplicate" });
+      return false;
+    }
+    return true;
+  }
+
+  markHandled(event: EventId): void {
+    if (!this.handled.includes(event)) this.handled = [...this.handled, event].slice(-handledLimit);
+  }
+
+  isJoined(user: UserId): boolean {
+    return this.state.seats[user]?.place === "joined";
+  }
+
+  /** The bot where it is in the room, else the first agent that is and may speak. */
+  voice(): UserId | undefined {
+    return [this.world.bot, ...this.world.crew.keys()].find(
+      (user) => this.isJoined(user) && maySpeak(this.state, user),
+    );
+  }
+}
+
+/** A short id from its causes: the same causes give the same id on every run. 128 bits of SHA-256, base64url. */
+export function idFrom(...causes: readonly (string | number)[]): string {
+  return createHash("sha256").update(causes.join("\n")).digest("base64url").slice(0, 22);
+}

@@ -1,0 +1,168 @@
+/** What a turn's words, and the outcome of effects, change in the room. */
+import type { Draft } from "./draft.ts";
+import type { EffectId, EventId } from "./ids.ts";
+import type { OwnInput, TurnOutcome } from "./input.ts";
+import { type RunningTurn, saidLimit, type Session } from "./room.ts";
+import { begin, conclude, placement, putSession, sessionOfTurn } from "./turns.ts";
+import { memberById } from "./world.ts";
+
+type Of<Kind extends OwnInput["kind"]> = Extract<OwnInput, { kind: Kind }>;
+
+function mark(session: Session, running: RunningTurn) {
+  return { agent: session.agent, turn: running.id, hops: running.hops };
+}
+
+/** The first words of an answer that takes longer are shown. From here on the answer is one message, edited. */
+export function turnSpeaks(draft: Draft, input: Of<"turnSpeaks">): void {
+  const session = sessionOfTurn(draft, input.session, input.turn);
+  const member = session && memberById(draft.world, session.agent);
+  if (session === undefined || member === undefined || session.running.answer !== undefined) return;
+  const id = `${input.turn}:answer` as EffectId;
+  putSession(draft, input.session, { ...session, running: { ...session.running, answer: id } });
+  draft.say(id, {
+    as: member.user,
+    text: input.text,
+    turn: mark(session, session.running),
+    ...placement(draft, session, session.running.messages),
+  });
+}
+
+export function turnEnded(draft: Draft, input: Of<"turnEnded">): void {
+  const session = sessionOfTurn(draft, input.session, input.turn);
+  if (session === undefined) return;
+  const last = lastWords(input.outcome, session.running);
+  conclude(draft, input.session);
+  if (last !== undefined) sayLast(draft, session, session.running, last);
+  begin(draft, input.session);
+}
+
+interface LastWords {
+  readonly text: string;
+  readonly style: "message" | "notice";
+  readonly error?: string;
+}
+
+function lastWords(outcome: TurnOutcome, running: RunningTurn): LastWords | undefined {
+  const { text } = outcome;
+  const after = (note: string): LastWords =>
+    text.trim() === "" ? { text: note, style: "notice" } : { text: `${text}\n\n${note}`, style: "message" };
+  switch (outcome.kind) {
+    case "answered":
+      if (text.trim() !== "") return { text, style: "message" };
+      return running.calls.length > 0 ? undefined : { text: "(I ended my turn without a word.)", style: "notice" };
+    case "cancelled":
+      return after(running.stoppedBy === undefined ? "⏹ Stopped." : `⏹ Stopped by ${running.stoppedBy}.`);
+    case "failed":
+      return { ...after(`⚠️ ${outcome.sentence} ${outcome.todo}`.trim()), error: outcome.code };
+  }
+}
+
+function sayLast(draft: Draft, session: Session, running: RunningTurn, last: LastWords): void {
+  const member = memberById(draft.world, session.agent);
+  if (member === undefined) return;
+  const replaces =
+    running.answerEvent !== undefined ? { event: running.answerEvent } : running.answer && { effect: running.answer };
+  draft.say(`${running.id}:${replaces === undefined ? "answer" : "final"}`, {
+    as: member.user,
+    ...last,
+    ...(replaces === undefined ? {} : { replaces }),
+    turn: mark(session, running),
+    ...placement(draft, session, running.messages),
+  });
+}
+
+/** An effect is done: it leaves the outbox, and what refers to it learns the event that it made. */
+export function done(draft: Draft, input: Of<"done">): void {
+  const effect = draft.outbox.find((other) => other.id === input.effect);
+  if (effect === undefined) return;
+  draft.drop((other) => other.id === input.effect);
+  const { event } = input;
+  if (effect.kind !== "say" || effect.replaces !== undefined || event === undefined) return;
+  draft.set({ said: [...draft.state.said, [event, effect.as] as const].slice(-saidLimit) });
+  settleAnswer(draft, effect.id, event);
+}
+
+function settleAnswer(draft: Draft, answer: EffectId, event: EventId): void {
+  for (const [key, session] of Object.entries(draft.state.sessions)) {
+    if (session.running?.answer === answer) {
+      putSession(draft, key, { ...session, running: { ...session.running, answerEvent: event } });
+    }
+  }
+  draft.outbox = draft.outbox.map((effect) =>
+    effect.kind === "say" &&
+    effect.replaces !== undefined &&
+    "effect" in effect.replaces &&
+    effect.replaces.effect === answer
+      ? { ...effect, replaces: { event } }
+      : effect,
+  );
+}
+
+/** An effect failed for good: the room hears of it from somebody who may speak there, else HQ does. */
+export function failed(draft: Draft, input: Of<"failed">): void {
+  const effect = draft.outbox.find((other) => other.id === input.effect);
+  if (effect === undefined) return;
+  draft.drop((other) => other.id === input.effect);
+  const told = `${input.effect}:failure`;
+  const { room } = draft.state;
+  switch (effect.kind) {
+    case "say": {
+      forgetAnswer(draft, effect.id);
+      // A failure to tell of a failure goes to HQ only, or two rooms could keep each other busy.
+      if (effect.id.endsWith(":failure")) draft.announce(told, `In ${room}: ${input.sentence}`);
+      else if (draft.voice() === effect.as)
+        draft.announce(told, `A message of ${effect.as} in ${room} was not sent. ${input.sentence}`);
+      else
+        draft.notice(told, `⚠️ A message of ${effect.as} was not sent. ${input.sentence}`, {
+          error: input.code,
+          ...inThread(effect.thread),
+        });
+      return;
+    }
+    case "join":
+      draft.emit({ kind: "leave", id: `${told}:leave` as EffectId, as: effect.as, reason: input.sentence });
+      draft.announce(
+        told,
+        `${effect.as} could not join ${room}, where ${effect.inviter} invited it. ${input.sentence}`,
+      );
+      return;
+    case "follow":
+      draft.announce(
+        told,
+        `The room ${room} was replaced by ${effect.replacement}, but nobody of the crew followed. ${input.sentence}`,
+      );
+      return;
+    case "turn":
+      turnEnded(draft, {
+        kind: "turnEnded",
+        session: effect.session,
+        turn: effect.turn,
+        outcome: { kind: "failed", text: "", code: input.code, sentence: input.sentence, todo: "" },
+      });
+      return;
+    case "leave":
+    case "forget":
+    case "announce":
+      // Counted and kept as a dead letter by the dispatcher; there is nobody left to tell.
+      return;
+  }
+}
+
+function inThread(thread: EventId | undefined): { thread?: EventId } {
+  return thread === undefined ? {} : { thread };
+}
+
+/** The message that later edits were to replace does not exist: they become messages of their own. */
+function forgetAnswer(draft: Draft, answer: EffectId): void {
+  for (const [key, session] of Object.entries(draft.state.sessions)) {
+    if (session.running?.answer !== answer) continue;
+    const { answer: _gone, ...running } = session.running;
+    putSession(draft, key, { ...session, running });
+  }
+  draft.outbox = draft.outbox.map((effect) => {
+    if (effect.kind !== "say" || effect.replaces === undefined) return effect;
+    if (!("effect" in effect.replaces) || effect.replaces.effect !== answer) return effect;
+    const { replaces: _none, ...fresh } = effect;
+    return fresh;
+  });
+}

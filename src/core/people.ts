@@ -1,0 +1,154 @@
+/** What people say and do in a room: messages, corrections, withdrawals, and the stop sign. */
+import type { Draft } from "./draft.ts";
+import type { Heard } from "./effect.ts";
+import type { EffectId, EventId, UserId } from "./ids.ts";
+import type { Edit, Message, Reaction, Redaction } from "./input.ts";
+import { addressees, authorOf } from "./listening.ts";
+import { atLeast, levelOf, type Level } from "./permissions.ts";
+import { refusedLimit } from "./room.ts";
+import { begin, hear, putSession, takeBack } from "./turns.ts";
+import { type CrewMember, isOwn } from "./world.ts";
+
+/** `!crew`, alone or before a command. */
+const commandWord = /^!crew(?:\s|$)/i;
+
+export function may(draft: Draft, user: UserId, level: Level): boolean {
+  return atLeast(levelOf(draft.world.permissions, user), level);
+}
+
+/** Says once, politely, that somebody may not do that here. Later attempts are passed over in silence. */
+export function refuse(draft: Draft, message: Message, as: UserId | undefined, text: string): void {
+  draft.notes.push({ kind: "refused", user: message.sender });
+  if (draft.state.refused.includes(message.sender)) return;
+  draft.set({ refused: [...draft.state.refused, message.sender].slice(-refusedLimit) });
+  const placed = { style: "notice" as const, mentions: [message.sender], ...threadOf(message) };
+  if (as === undefined) draft.notice(`${message.event}:refused`, text, placed);
+  else draft.say(`${message.event}:refused`, { as, text, ...placed });
+}
+
+function threadOf(message: Message): { thread?: EventId } {
+  return message.thread === undefined ? {} : { thread: message.thread };
+}
+
+export function message(draft: Draft, input: Message): void {
+  if (input.notice || isOwn(draft.world, input.sender)) return;
+  if (commandWord.test(input.text.trim())) {
+    command(draft, input);
+    return;
+  }
+  const users = addressees(draft.world, draft.state, input);
+  if (users.length === 0) return;
+  if (!may(draft, input.sender, "talk")) {
+    refuse(
+      draft,
+      input,
+      users.find((user) => draft.isJoined(user)),
+      "I may only work for people whom my operator has named. Please ask the operator for the permission `talk`.",
+    );
+    return;
+  }
+  for (const user of users) {
+    const member = draft.world.crew.get(user);
+    if (member === undefined) continue;
+    if (draft.isJoined(user)) draft.fleeting.push({ kind: "receipt", as: user, event: input.event, ...threadOf(input) });
+    hear(draft, member, input.thread, heardOf(input));
+  }
+}
+
+function heardOf(input: Message): Heard {
+  return {
+    cause: input.event,
+    from: input.sender,
+    text: input.text,
+    ...(input.attachment === undefined ? {} : { attachment: input.attachment }),
+    hops: input.hops === undefined ? 0 : input.hops + 1,
+  };
+}
+
+/** A command is answered wherever one of ours can speak, so also in a direct chat where the bot is not. */
+function command(draft: Draft, input: Message): void {
+  const voice = draft.voice();
+  if (voice === undefined) return;
+  draft.fleeting.push({ kind: "receipt", as: voice, event: input.event, ...threadOf(input) });
+  draft.world.command(draft, input);
+}
+
+/** A correction replaces what still waits. What an agent is busy with, or has answered, it is told of. */
+export function edit(draft: Draft, input: Edit): void {
+  for (const [key, session] of Object.entries(draft.state.sessions)) {
+    const isTarget = (heard: Heard): boolean => heard.cause === input.target && heard.from === input.sender;
+    if (session.queue.some(isTarget)) {
+      const queue = session.queue.map((heard) => (isTarget(heard) ? { ...heard, text: input.text } : heard));
+      putSession(draft, key, { ...session, queue });
+      continue;
+    }
+    const busy = session.running?.messages.some(isTarget) === true;
+    const answered = session.causes.some(([cause]) => cause === input.target);
+    if (!busy && !answered) continue;
+    const correction: Heard = {
+      cause: input.event,
+      from: input.sender,
+      text: `(This corrects an earlier message of mine.) ${input.text}`,
+      hops: 0,
+      // Mending a word in what is long answered should not make an agent answer again.
+      ...(busy ? {} : { quiet: true }),
+    };
+    putSession(draft, key, { ...session, queue: [...session.queue, correction] });
+    begin(draft, key);
+  }
+}
+
+/** What is withdrawn is not done: taken from the queue, its turn taken back, and forgotten in the history. */
+export function redaction(draft: Draft, input: Redaction): void {
+  for (const [key, session] of Object.entries(draft.state.sessions)) {
+    const turn = session.causes.find(([cause]) => cause === input.target)?.[1];
+    const waits = session.queue.some((heard) => heard.cause === input.target);
+    if (turn === undefined && !waits) continue;
+    if (session.running?.messages.some((heard) => heard.cause === input.target) === true)
+      takeBack(draft, key, input.target);
+    const now = draft.state.sessions[key] ?? session;
+    putSession(draft, key, {
+      ...now,
+      queue: now.queue.filter((heard) => heard.cause !== input.target),
+      causes: now.causes.filter(([cause]) => cause !== input.target),
+    });
+    if (turn !== undefined) {
+      const id = `${input.event}:forget:${session.agent}` as EffectId;
+      draft.emit({ kind: "forget", id, agent: session.agent, history: session.history, turn });
+    }
+    begin(draft, key);
+  }
+}
+
+const stopSigns: readonly string[] = ["🛑", "⏹", "⏹️"];
+
+/** 🛑 on an agent's message stops that agent here; on an instruction it stops the turn that answers it. */
+export function reaction(draft: Draft, input: Reaction): void {
+  if (!stopSigns.includes(input.key) || isOwn(draft.world, input.sender) || !may(draft, input.sender, "talk")) return;
+  const author = authorOf(draft.state, input.target);
+  const agent = author === undefined ? undefined : draft.world.crew.get(author);
+  for (const [key, session] of Object.entries(draft.state.sessions)) {
+    const { running } = session;
+    if (running === undefined) continue;
+    const meant =
+      running.messages.some((heard) => heard.cause === input.target) || running.answerEvent === input.target;
+    if (meant || session.agent === agent?.id) stopSession(draft, key, input.sender);
+  }
+}
+
+/** Asks the runtime to stop. The end of the turn comes back as `turnEnded`, with what was said until then. */
+function stopSession(draft: Draft, key: string, by: UserId): void {
+  const session = draft.state.sessions[key];
+  if (session?.running === undefined || session.running.stoppedBy !== undefined) return;
+  putSession(draft, key, { ...session, running: { ...session.running, stoppedBy: by } });
+  draft.fleeting.push({ kind: "abort", turn: session.running.id });
+}
+
+/** Stops the turns of one agent, or of all, in this room. Returns the agents that were stopped. */
+export function stopTurns(draft: Draft, by: UserId, only?: CrewMember): readonly CrewMember["id"][] {
+  const running = Object.entries(draft.state.sessions).filter(
+    ([, session]) => session.running !== undefined && (only === undefined || session.agent === only.id),
+  );
+  for (const [key] of running) stopSession(draft, key, by);
+  return [...new Set(running.map(([, session]) => session.agent))];
+}

@@ -1,0 +1,154 @@
+/**
+ * The life of a turn in a room's state. One session has at most one turn; what is said meanwhile waits and goes
+ * together, in order, into the next one.
+ *
+ *   hear ──▶ queue ──begin──▶ running ──conclude──▶ (queue again, or idle)
+ */
+import type { Draft } from "./draft.ts";
+import { idFrom } from "./draft.ts";
+import type { Heard } from "./effect.ts";
+import type { AgentId, EffectId, EventId, SessionId, TurnId, UserId } from "./ids.ts";
+import { isDirect } from "./listening.ts";
+import { maySpeak } from "./power.ts";
+import { rememberedCauses, type RunningTurn, type Session, sessionLimit } from "./room.ts";
+import { type CrewMember, memberById } from "./world.ts";
+
+export function sessionKey(agent: AgentId, thread: EventId | undefined): string {
+  return thread === undefined ? agent : `${agent} ${thread}`;
+}
+
+/** Replaces one session, or removes it. */
+export function putSession(draft: Draft, key: string, session: Session | undefined): void {
+  const { [key]: _old, ...others } = draft.state.sessions;
+  draft.set({ sessions: session === undefined ? others : { ...others, [key]: session } });
+}
+
+/** An idle session without anything to remember for; the oldest come first in the record. */
+function letGoOfIdle(draft: Draft): void {
+  const entries = Object.entries(draft.state.sessions);
+  const spare = entries.length - sessionLimit;
+  if (spare <= 0) return;
+  const idle = entries.filter(
+    ([, session]) => session.thread !== undefined && !session.running && session.queue.length === 0,
+  );
+  for (const [key] of idle.slice(0, spare)) putSession(draft, key, undefined);
+}
+
+function newSession(draft: Draft, agent: AgentId, thread: EventId | undefined): Session {
+  const { room } = draft.state;
+  const history = [agent, room, ...(thread === undefined ? [] : [thread])].join("/") as SessionId;
+  return { agent, ...(thread === undefined ? {} : { thread }), history, turns: 0, queue: [], causes: [] };
+}
+
+/** Gives an agent something to hear. It begins a turn at once when the agent is free and may speak. */
+export function hear(draft: Draft, agent: CrewMember, thread: EventId | undefined, heard: Heard): void {
+  const key = sessionKey(agent.id, thread);
+  const session = draft.state.sessions[key] ?? newSession(draft, agent.id, thread);
+  if (session.queue.length >= draft.world.limits.queue_messages) {
+    draft.say(`${heard.cause}:${agent.id}:full`, {
+      as: agent.user,
+      text: `${session.queue.length} messages wait for me already, so I did not take this one. Please say it again later.`,
+      style: "notice",
+      ...(thread === undefined ? {} : { thread }),
+      mentions: draft.world.crew.has(heard.from) ? [] : [heard.from],
+    });
+    return;
+  }
+  putSession(draft, key, { ...session, queue: [...session.queue, heard] });
+  letGoOfIdle(draft);
+  begin(draft, key);
+}
+
+/** Starts the next turn of a session, if it is free, has something to do and its agent may speak here. */
+export function begin(draft: Draft, key: string): void {
+  const session = draft.state.sessions[key];
+  if (session === undefined || session.running !== undefined) return;
+  const first = session.queue[0];
+  if (first === undefined || session.queue.every((heard) => heard.quiet === true)) return;
+  const member = memberById(draft.world, session.agent);
+  if (member === undefined || !draft.isJoined(member.user) || !maySpeak(draft.state, member.user)) return;
+  if (draft.state.replacedBy !== undefined) return;
+
+  const turn = idFrom("turn", first.cause, session.agent, session.turns) as TurnId;
+  const running: RunningTurn = {
+    id: turn,
+    messages: session.queue,
+    hops: Math.max(...session.queue.map((heard) => heard.hops)),
+    calls: [],
+  };
+  const causes = session.queue.map((heard) => [heard.cause, turn] as const);
+  putSession(draft, key, {
+    ...session,
+    turns: session.turns + 1,
+    queue: [],
+    running,
+    causes: [...session.causes, ...causes].slice(-rememberedCauses),
+  });
+  draft.emit({
+    kind: "turn",
+    id: `${turn}:turn` as EffectId,
+    agent: session.agent,
+    turn,
+    session: key,
+    history: session.history,
+    ...(session.thread === undefined ? {} : { thread: session.thread }),
+    messages: running.messages,
+    direct: isDirect(draft.world, draft.state),
+  });
+}
+
+/** Starts what can start now, e.g. after a mute ended. */
+export function beginAll(draft: Draft): void {
+  for (const key of Object.keys(draft.state.sessions)) begin(draft, key);
+}
+
+/** Takes the running turn off a session and its effect out of the outbox. The next turn begins with {@link begin}. */
+export function conclude(draft: Draft, key: string): void {
+  const session = draft.state.sessions[key];
+  if (session?.running === undefined) return;
+  const { running, ...rest } = session;
+  putSession(draft, key, rest);
+  draft.drop((effect) => effect.kind === "turn" && effect.turn === running.id);
+}
+
+/** Stops a turn as if it had never begun: what it was to answer waits again, less what `without` names. */
+export function takeBack(draft: Draft, key: string, without?: EventId): void {
+  const session = draft.state.sessions[key];
+  if (session?.running === undefined) return;
+  const { running } = session;
+  conclude(draft, key);
+  draft.fleeting.push({ kind: "abort", turn: running.id });
+  const again = running.messages.filter((heard) => heard.cause !== without);
+  putSession(draft, key, { ...sessionAt(draft, key, session), queue: [...again, ...session.queue] });
+}
+
+function sessionAt(draft: Draft, key: string, otherwise: Session): Session {
+  return draft.state.sessions[key] ?? otherwise;
+}
+
+/** The session whose running turn has this id. */
+export function sessionOfTurn(
+  draft: Draft,
+  key: string,
+  turn: TurnId,
+): (Session & { readonly running: RunningTurn }) | undefined {
+  const session = draft.state.sessions[key];
+  return session?.running?.id === turn ? { ...session, running: session.running } : undefined;
+}
+
+/** Where a turn's words go, and who is notified: the people who asked, but not in a direct chat. */
+export function placement(
+  draft: Draft,
+  session: Session,
+  messages: readonly Heard[],
+): { thread?: EventId; replyTo?: EventId; mentions: readonly UserId[] } {
+  const thread = session.thread === undefined ? {} : { thread: session.thread };
+  if (isDirect(draft.world, draft.state)) return { ...thread, mentions: [] };
+  const people = messages.filter((heard) => heard.cause.startsWith("$") && !draft.world.crew.has(heard.from));
+  const last = people.at(-1);
+  return {
+    ...thread,
+    ...(last === undefined ? {} : { replyTo: last.cause as EventId }),
+    mentions: [...new Set(people.map((heard) => heard.from))],
+  };
+}

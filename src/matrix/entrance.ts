@@ -1,0 +1,153 @@
+/** Brings our users into rooms: joins, rejected invites, and room upgrades. */
+import { CrewError } from "../core/errors.ts";
+import type { Follow, Join } from "../core/effect.ts";
+import type { RoomId, UserId } from "../core/ids.ts";
+import { serverOf } from "../core/ids.ts";
+import type { MatrixInput, OwnInput, Snapshot } from "../core/input.ts";
+import type { Homeserver } from "./homeserver.ts";
+import { HomeserverError } from "./homeserver-error.ts";
+import type { Reads } from "./reads.ts";
+import { type Retry, retrying, type RetryOptions } from "./retry.ts";
+
+export type Joined = Extract<OwnInput, { kind: "joined" }>;
+
+export interface EntranceOptions {
+  readonly homeserver: Homeserver;
+  readonly reads: Reads;
+  /** Makes sure that one of our users exists. */
+  readonly ensure: (user: UserId) => Promise<void>;
+  /** Inputs in events that were read back, in order. */
+  readonly decode: (events: readonly unknown[]) => readonly MatrixInput[];
+  readonly retry: Omit<RetryOptions, "signal" | "attempts">;
+  /** `limits.join_attempts` */
+  readonly attempts: number;
+  /** A join over federation takes longer than it should: the person who invited hears of it outside the room. */
+  readonly onSlowJoin: (room: RoomId, join: Join, error: HomeserverError) => void;
+}
+
+/** A remote server may take that long to let us in. */
+const joinTimeoutMs = 180_000;
+/** Events that are read back after a join, at most. */
+const missedLimit = 100;
+
+export class Entrance {
+  readonly #options: EntranceOptions;
+
+  constructor(options: EntranceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Joins, and reads what the room is and what was said in it since the invite: Element sends a direct chat's first
+   * message right after the invite, and Synapse does not push it to who has not joined yet.
+   */
+  async join(room: RoomId, join: Join, signal: AbortSignal): Promise<Joined> {
+    const { reads, decode, attempts } = this.#options;
+    await this.#options.ensure(join.as);
+    let tries = 1;
+    await this.#retrying(
+      signal,
+      attempts,
+      (retry) => {
+        tries = retry.attempts + 1;
+        if (retry.attempts === 1) this.#options.onSlowJoin(room, join, retry.error);
+      },
+      () => this.#enter(room, join.as, join.via, signal),
+    );
+    const snapshot = await this.#snapshot(room, join.as, signal);
+    const missed = await this.#retrying(signal, undefined, undefined, () =>
+      reads.messagesSince(room, join.as, join.invite, missedLimit, { signal }),
+    );
+    return { kind: "joined", user: join.as, snapshot, missed: decode(missed), attempts: tries };
+  }
+
+  /** What a room is that one of ours is in already. */
+  async adopt(room: RoomId, user: UserId, signal: AbortSignal): Promise<Joined> {
+    return { kind: "joined", user, snapshot: await this.#snapshot(room, user, signal), missed: [], attempts: 1 };
+  }
+
+  async leave(room: RoomId, as: UserId, reason: string, signal: AbortSignal): Promise<void> {
+    await this.#options.ensure(as);
+    await this.#retrying(signal, undefined, undefined, () =>
+      this.#options.homeserver.leave(room, as, reason, { signal }),
+    );
+  }
+
+  /**
+   * Goes on in a replacement room. Anybody with enough power can point a tombstone at any room, so it must name the old
+   * room as its predecessor, which only its creator could write.
+   *
+   * @throws CrewError `ROOM_UNVERIFIED`; then our users have left the other room again.
+   */
+  async follow(room: RoomId, follow: Follow, signal: AbortSignal): Promise<readonly Joined[]> {
+    const joined: Joined[] = [];
+    for (const user of follow.as) {
+      await this.#options.ensure(user);
+      await this.#retrying(signal, this.#options.attempts, undefined, () =>
+        this.#enterUpgrade(follow.replacement, user, follow.via, signal),
+      );
+      const snapshot = await this.#snapshot(follow.replacement, user, signal);
+      if (snapshot.predecessor !== room) {
+        await this.leave(follow.replacement, user, "This room does not name the one that it is to replace.", signal);
+        throw new CrewError("ROOM_UNVERIFIED", { room: follow.replacement, old: room });
+      }
+      joined.push({ kind: "joined", user, snapshot, missed: [], attempts: 1 });
+    }
+    return joined;
+  }
+
+  #snapshot(room: RoomId, user: UserId, signal: AbortSignal): Promise<Snapshot> {
+    return this.#retrying(signal, undefined, undefined, () => this.#options.reads.snapshot(room, user, { signal }));
+  }
+
+  async #enter(room: RoomId, as: UserId, via: readonly string[], signal: AbortSignal): Promise<void> {
+    try {
+      await this.#options.homeserver.join(room, as, via, { signal, timeoutMs: joinTimeoutMs });
+    } catch (thrown) {
+      throw isRemote(via, as) ? perhapsLater(thrown) : thrown;
+    }
+  }
+
+  /** The invite to a replacement may still be on its way: people are invited to it one by one. */
+  async #enterUpgrade(room: RoomId, as: UserId, via: readonly string[], signal: AbortSignal): Promise<void> {
+    try {
+      await this.#options.homeserver.join(room, as, via, { signal, timeoutMs: joinTimeoutMs });
+    } catch (thrown) {
+      throw perhapsLater(thrown);
+    }
+  }
+
+  #retrying<T>(
+    signal: AbortSignal,
+    attempts: number | undefined,
+    onRetry: ((retry: Retry) => void) | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const { retry } = this.#options;
+    return retrying(work, {
+      ...retry,
+      signal,
+      attempts,
+      onRetry: (again) => {
+        retry.onRetry?.(again);
+        onRetry?.(again);
+      },
+    });
+  }
+}
+
+function isRemote(via: readonly string[], as: UserId): boolean {
+  return via.some((server) => server !== serverOf(as));
+}
+
+/** Another server being slow, down or behind shows as a refusal of ours; another try may well succeed. */
+function perhapsLater(thrown: unknown): unknown {
+  if (!(thrown instanceof HomeserverError) || thrown.retryable || thrown.code !== "HOMESERVER_REFUSED") return thrown;
+  const { status, errcode, retryAfterMs } = thrown;
+  return new HomeserverError(
+    "HOMESERVER_REFUSED",
+    thrown.details,
+    { status, errcode, retryAfterMs, retryable: true, outage: false },
+    thrown,
+  );
+}

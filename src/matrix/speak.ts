@@ -1,0 +1,124 @@
+/** Turns the core's words into Matrix events and sends them, with ids that make a repetition harmless. */
+import { createHash } from "node:crypto";
+import type { Say } from "../core/effect.ts";
+import type { EventId, RoomId, UserId } from "../core/ids.ts";
+import { type Extra, editMessage, fileMessage, type MessageContent, textMessage } from "./compose/content.ts";
+import type { Members } from "./compose/mentions.ts";
+import { isLong, summarise } from "./compose/size.ts";
+import type { Homeserver } from "./homeserver.ts";
+
+export interface SpeakOptions {
+  readonly homeserver: Pick<Homeserver, "send" | "upload">;
+  /** `limits.long_answer_bytes` */
+  readonly longAnswerBytes: number;
+}
+
+const messageType = "m.room.message";
+const summaryChars = 1_000;
+
+/**
+ * The Matrix transaction id of an effect. Synapse keys its cache of an application service's sends by path, without the
+ * user; effect ids are unique among all users and rooms, so these are too.
+ */
+export function transactionId(effect: string): string {
+  return createHash("sha256").update(effect).digest("base64url").slice(0, 32);
+}
+
+export class Speaker {
+  readonly #options: SpeakOptions;
+
+  constructor(options: SpeakOptions) {
+    this.#options = options;
+  }
+
+  /** Sends what an effect says. Resolves with its (first) event. Each call is one try. */
+  async say(room: RoomId, say: Say, members: Members, signal: AbortSignal): Promise<EventId> {
+    if (!isLong(say.text, this.#options.longAnswerBytes))
+      return this.#sayText(room, say, say.text, members, signal);
+    // The summary stands in the place of the answer; the whole follows as a file.
+    if (say.replaces !== undefined) {
+      const event = await this.#sayText(room, say, summarise(say.text, summaryChars), members, signal);
+      await this.#sayFile(room, say, undefined, members, signal);
+      return event;
+    }
+    return this.#sayFile(room, say, summarise(say.text, summaryChars), members, signal);
+  }
+
+  /** Shows more of an answer that goes on. Not repeated, so its id need not outlive the process. */
+  async amend(
+    room: RoomId,
+    as: UserId,
+    target: EventId,
+    text: string,
+    members: Members,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const content = editMessage(target, textMessage({ text, msgtype: "m.text", members }));
+    await this.#options.homeserver.send(room, as, messageType, content, transactionId(crypto.randomUUID()), { signal });
+  }
+
+  async #sayText(room: RoomId, say: Say, text: string, members: Members, signal: AbortSignal): Promise<EventId> {
+    const target = say.replaces;
+    const message = textMessage({
+      text,
+      msgtype: say.style === "notice" ? "m.notice" : "m.text",
+      ...(target === undefined ? placementOf(say) : {}),
+      ...audienceOf(say, members),
+      extra: extraOf(say),
+    });
+    // An effect that replaces one before it goes out after it, and by then knows its event.
+    const content =
+      target !== undefined && "event" in target ? editMessage(target.event, message, say.mentions) : message;
+    return this.#send(room, say, content, say.id, signal);
+  }
+
+  async #sayFile(
+    room: RoomId,
+    say: Say,
+    caption: string | undefined,
+    members: Members,
+    signal: AbortSignal,
+  ): Promise<EventId> {
+    const bytes = new TextEncoder().encode(say.text);
+    const name = "answer.md";
+    const mimeType = "text/markdown";
+    // A repetition uploads again: what was uploaded before is never referred to, and the message is sent once.
+    const mxc = await this.#options.homeserver.upload(bytes, mimeType, name, { signal });
+    const content = fileMessage({
+      mxc,
+      name,
+      mimeType,
+      size: bytes.length,
+      ...(caption === undefined ? {} : { caption }),
+      ...placementOf(say),
+      ...audienceOf(say, members),
+      extra: extraOf(say),
+    });
+    return this.#send(room, say, content, `${say.id}:file`, signal);
+  }
+
+  #send(room: RoomId, say: Say, content: MessageContent, id: string, signal: AbortSignal): Promise<EventId> {
+    return this.#options.homeserver.send(room, say.as, messageType, content, transactionId(id), { signal });
+  }
+}
+
+/** In a thread the answer stands below its question anyway, so it quotes none. */
+function placementOf(say: Say): { thread?: EventId; replyTo?: EventId } {
+  if (say.thread !== undefined) return { thread: say.thread };
+  return say.replyTo === undefined ? {} : { replyTo: say.replyTo };
+}
+
+/** An agent may also notify people of the room by writing their full id. */
+function audienceOf(
+  say: Say,
+  members: Members,
+): { members: Members; mayMention: ReadonlySet<UserId>; mentions: readonly UserId[] } {
+  return { members, mayMention: new Set(members.keys()), mentions: say.mentions };
+}
+
+function extraOf(say: Say): Extra {
+  return {
+    ...(say.turn === undefined ? {} : { "dev.crewroom.turn": say.turn }),
+    ...(say.error === undefined ? {} : { "dev.crewroom.error": { code: say.error } }),
+  };
+}
