@@ -16,7 +16,7 @@ import { retrying } from "../../src/matrix/retry.ts";
 import { createLogger } from "../../src/observe/log.ts";
 import { createMetrics } from "../../src/observe/metrics.ts";
 import { freshSynapse } from "../support/fresh-synapse.ts";
-import { alias, event, type room, user } from "./ids.ts";
+import { alias, event, user } from "./ids.ts";
 
 const log = createLogger({ level: "silent", format: "json" });
 const bot = user("@crewroom:localhost");
