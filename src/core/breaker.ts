@@ -5,7 +5,7 @@
  *
  * While it is open nothing is lost: what agents wanted to say to each other is held, and delivered on release.
  */
-import type { Draft } from "./draft.ts";
+import type { BreakerLimit, Draft } from "./draft.ts";
 import type { Heard } from "./effect.ts";
 import type { AgentId, EventId, UserId } from "./ids.ts";
 import type { OwnInput } from "./input.ts";
@@ -35,6 +35,13 @@ export function agentSays(draft: Draft, input: Extract<OwnInput, { kind: "agentS
     return;
   }
 
+  const target = to === undefined ? undefined : world.crew.get(to);
+  const { breaker } = draft.state;
+  if (target !== undefined && breaker.held.length >= world.limits.queue_messages) {
+    draft.reply = "Not sent: the breaker is open and holds all it can. End your turn.";
+    return;
+  }
+
   putSession(draft, input.session, {
     ...session,
     running: { ...session.running, calls: [...session.running.calls, input.call] },
@@ -46,7 +53,6 @@ export function agentSays(draft: Draft, input: Extract<OwnInput, { kind: "agentS
     mentions: to === undefined ? [] : [to],
     turn: { agent: from.id, turn: input.turn, hops: session.running.hops },
   });
-  const target = to === undefined ? undefined : world.crew.get(to);
   if (target === undefined) {
     draft.reply = "Sent.";
     return;
@@ -81,38 +87,41 @@ function wake(draft: Draft, from: AgentId, to: CrewMember, message: Heard): bool
   const { limits } = draft.world;
   const since = draft.now - limits.breaker_window_seconds * 1_000;
   const wakes = breaker.wakes.filter((earlier) => earlier.ts > since);
-  const reason = reasonToTrip(draft, wakes, from, to.id, message.hops);
-  if (reason === undefined) {
+  const tripped = tripOf(draft, wakes, from, to.id, message.hops);
+  if (tripped === undefined) {
     draft.set({ breaker: { ...breaker, wakes: [...wakes, { from, to: to.id, ts: draft.now }] } });
     return true;
   }
-  trip(draft, reason, message);
+  trip(draft, tripped, message);
   return false;
 }
 
-function reasonToTrip(
-  draft: Draft,
-  wakes: readonly Wake[],
-  from: AgentId,
-  to: AgentId,
-  hops: number,
-): string | undefined {
+interface Trip {
+  readonly limit: BreakerLimit;
+  readonly reason: string;
+}
+
+function tripOf(draft: Draft, wakes: readonly Wake[], from: AgentId, to: AgentId, hops: number): Trip | undefined {
   const { limits } = draft.world;
-  const minutes = Math.round(limits.breaker_window_seconds / 60);
-  if (hops > limits.breaker_hops)
-    return `agents woke each other ${limits.breaker_hops} times in a row without a word of a person`;
+  const within = `within ${Math.round(limits.breaker_window_seconds / 60)} min`;
+  if (hops > limits.breaker_hops) {
+    const reason = `agents woke each other ${limits.breaker_hops} times in a row without a word of a person`;
+    return { limit: "hops", reason };
+  }
   const pair = wakes.filter((w) => (w.from === from && w.to === to) || (w.from === to && w.to === from));
-  if (pair.length >= limits.breaker_pair_messages)
-    return `${from} and ${to} sent each other ${pair.length} messages within ${minutes} min`;
-  if (wakes.length >= limits.breaker_room_messages)
-    return `agents sent each other ${wakes.length} messages within ${minutes} min`;
+  if (pair.length >= limits.breaker_pair_messages) {
+    return { limit: "pair", reason: `${from} and ${to} sent each other ${pair.length} messages ${within}` };
+  }
+  if (wakes.length >= limits.breaker_room_messages) {
+    return { limit: "room", reason: `agents sent each other ${wakes.length} messages ${within}` };
+  }
   return undefined;
 }
 
-function trip(draft: Draft, reason: string, message: Heard): void {
+function trip(draft: Draft, { limit, reason }: Trip, message: Heard): void {
   const { state, world } = draft;
   draft.set({ breaker: { ...state.breaker, open: { reason, since: draft.now } } });
-  draft.notes.push({ kind: "breakerTripped", reason });
+  draft.notes.push({ kind: "breakerTripped", limit, reason });
   const releasers = state.people.filter((user) => atLeast(levelOf(world.permissions, user), "supervise"));
   const text = `🔌 Breaker: ${reason}. Agents no longer wake each other here; people can still talk with them. Whoever supervises them can say \`!crew release\` to let them go on.`;
   draft.notice(`${message.cause}:breaker`, text, { mentions: releasers });

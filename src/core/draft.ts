@@ -10,9 +10,12 @@ import { handledLimit, type RoomRecord } from "./record.ts";
 import type { RoomState } from "./room.ts";
 import type { World } from "./world.ts";
 
+/** Which of the breaker's limits was reached. */
+export type BreakerLimit = "hops" | "pair" | "room";
+
 /** Something worth a metric or a log line; it has no effect. */
 export type Note =
-  | { readonly kind: "breakerTripped"; readonly reason: string }
+  | { readonly kind: "breakerTripped"; readonly limit: BreakerLimit; readonly reason: string }
   | { readonly kind: "duplicate" }
   | { readonly kind: "refused"; readonly user: UserId };
 

@@ -50,7 +50,8 @@ export function message(draft: Draft, input: Message): void {
   for (const user of users) {
     const member = draft.world.crew.get(user);
     if (member === undefined) continue;
-    if (draft.isJoined(user)) draft.fleeting.push({ kind: "receipt", as: user, event: input.event, ...threadOf(input) });
+    if (draft.isJoined(user))
+      draft.fleeting.push({ kind: "receipt", as: user, event: input.event, ...threadOf(input) });
     hear(draft, member, input.thread, heardOf(input));
   }
 }

@@ -3,6 +3,7 @@
  * users and rooms go side by side. An effect stays in the room's record until its outcome is recorded there, so an end
  * at any instant only means that it is done again, under the same id.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { asCrewError, type CrewError } from "../core/errors.ts";
 import type { Effect, Fleeting } from "../core/effect.ts";
 import type { EffectId, EventId, RoomId } from "../core/ids.ts";
@@ -104,6 +105,14 @@ export class Dispatcher implements AsyncDisposable {
     } catch (thrown) {
       log.error({ room, effect: effect.id, reason: asCrewError(thrown).message }, "a failure could not be recorded");
     }
+  }
+
+  /** Resolves when all that is due is done, at the latest after `ms` milliseconds. */
+  async drain(ms: number): Promise<void> {
+    const end = new AbortController();
+    const late = delay(ms, undefined, { signal: end.signal }).catch(() => undefined);
+    await Promise.race([Promise.allSettled(this.#tails.values()), late]);
+    end.abort();
   }
 
   /** Ends what goes on, without an outcome: it stays in the records. */

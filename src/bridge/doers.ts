@@ -1,0 +1,75 @@
+/** Which part does which effect. The parts need each other, so they are asked for when an effect is done, not before. */
+import { agentUserId, type EventId } from "../core/ids.ts";
+import type { Turns } from "../crew/turns.ts";
+import type { Entrance } from "../matrix/entrance.ts";
+import type { Messenger } from "../matrix/messenger.ts";
+import type { Settling } from "../matrix/settling.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { Doers } from "../rooms/dispatcher.ts";
+import type { Intake } from "../rooms/intake.ts";
+import type { Rooms } from "../rooms/rooms.ts";
+
+export interface DoersOptions {
+  readonly server: string;
+  readonly messenger: () => Messenger;
+  readonly entrance: () => Entrance;
+  readonly settling: () => Settling;
+  readonly turns: () => Turns;
+  readonly intake: () => Intake;
+  readonly rooms: () => Rooms;
+  readonly metrics: Metrics;
+}
+
+export function createDoers(parts: DoersOptions): Doers {
+  const { server, metrics } = parts;
+  return {
+    say: (room, effect, signal) => parts.messenger().say(room, effect, signal),
+
+    join: async (room, effect, signal) => {
+      try {
+        const joined = await parts.entrance().join(room, effect, signal);
+        metrics.joins.inc({ outcome: "joined" });
+        await parts.rooms().put(room, joined);
+        return undefined;
+      } catch (thrown) {
+        if (!signal.aborted) metrics.joins.inc({ outcome: "failed" });
+        throw thrown;
+      }
+    },
+
+    leave: async (room, effect, signal) => {
+      await parts.entrance().leave(room, effect.as, effect.reason, signal);
+      metrics.joins.inc({ outcome: "rejected" });
+      return undefined;
+    },
+
+    follow: async (room, effect, signal) => {
+      for (const joined of await parts.entrance().follow(room, effect, signal)) {
+        const carried = effect.carried.filter(({ agent }) => agentUserId(agent, server) === joined.user);
+        await parts.rooms().put(effect.replacement, { ...joined, carried });
+      }
+      return undefined;
+    },
+
+    turn: async (room, effect) => {
+      for (const { cause } of effect.messages) {
+        const arrived = parts.intake().arrivalOf(cause as EventId);
+        if (arrived !== undefined) metrics.addedLatency.observe((performance.now() - arrived) / 1_000);
+      }
+      parts.turns().start(room, effect);
+      // Its end comes into the lane by itself.
+      return "later";
+    },
+
+    announce: async (_room, effect) => {
+      const { hq } = await parts.settling().headquarters;
+      await parts.rooms().put(hq, { kind: "announce", id: effect.id, text: effect.text });
+      return undefined;
+    },
+
+    forget: async (_room, effect) => {
+      await parts.turns().forget(effect);
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,68 @@
+/** What a running turn does to its room: all of it by way of the room's lane, but for what is only shown in passing. */
+import type { RunTurn } from "../core/effect.ts";
+import { CrewError } from "../core/errors.ts";
+import { agentUserId, asMxcUri, type EffectId, type EventId, type RoomId } from "../core/ids.ts";
+import type { TurnPorts } from "../crew/ports.ts";
+import type { Homeserver } from "../matrix/homeserver.ts";
+import type { Messenger } from "../matrix/messenger.ts";
+import type { Rooms } from "../rooms/rooms.ts";
+
+export interface TurnPortsOptions {
+  readonly server: string;
+  readonly rooms: Rooms;
+  readonly messenger: Messenger;
+  readonly homeserver: Pick<Homeserver, "typing" | "download">;
+  /** Who waits for the event that an effect becomes; called once the effect is over. */
+  readonly spoken: Map<EffectId, (event: EventId | undefined) => void>;
+  /** `limits.attachment_bytes` */
+  readonly attachmentBytes: number;
+  readonly signal: AbortSignal;
+}
+
+/** The homeserver stops a typing notice by itself after that long. */
+const typingMs = 30_000;
+
+export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
+  const { server, rooms, messenger, homeserver, spoken, signal } = options;
+
+  /** The run before a crash has spoken already: its message is the one to go on with. */
+  function answerOf(room: RoomId, effect: RunTurn): EventId | undefined {
+    const running = rooms.lane(room).state?.sessions[effect.session]?.running;
+    return running?.id === effect.turn ? running.answerEvent : undefined;
+  }
+
+  return {
+    async speaks(room, effect, text) {
+      const { session, turn } = effect;
+      const answer = `${turn}:answer` as EffectId;
+      const { promise, resolve } = Promise.withResolvers<EventId | undefined>();
+      spoken.set(answer, resolve);
+      try {
+        const { outcome } = await rooms.put(room, { kind: "turnSpeaks", session, turn, text });
+        return outcome === "acted" ? await promise : answerOf(room, effect);
+      } finally {
+        spoken.delete(answer);
+      }
+    },
+
+    async ended(room, { session, turn }, outcome) {
+      await rooms.put(room, { kind: "turnEnded", session, turn, outcome });
+    },
+
+    amend: (room, { agent }, message, text) => messenger.amend(room, agentUserId(agent, server), message, text, signal),
+
+    typing: (room, agent, on) => homeserver.typing(room, agentUserId(agent, server), on, typingMs, { signal }),
+
+    async fetchAttachment(ref, wanted) {
+      const mxc = asMxcUri(ref.mxc);
+      if (mxc === undefined) throw new CrewError("INTERNAL", { reason: `${ref.name} has no media address` });
+      return homeserver.download(mxc, options.attachmentBytes, { signal: wanted });
+    },
+
+    async agentSays(room, { session, turn }, call, to, text) {
+      const heard = { kind: "agentSays", session, turn, call, text } as const;
+      const { reply } = await rooms.put(room, to === undefined ? heard : { ...heard, to });
+      return reply ?? "Not sent.";
+    },
+  };
+}

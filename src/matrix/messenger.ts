@@ -1,0 +1,67 @@
+/** Says things in rooms for as long as it takes: repeats what the homeserver did not take, a bounded number at once. */
+import pLimit from "p-limit";
+import type { Fleeting, Say } from "../core/effect.ts";
+import { reasonOf } from "../core/errors.ts";
+import type { EventId, RoomId, UserId } from "../core/ids.ts";
+import type { Logger } from "../observe/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { Members } from "./compose/mentions.ts";
+import type { Homeserver } from "./homeserver.ts";
+import type { OwnUsers } from "./own-users.ts";
+import { retrying, type RetryOptions } from "./retry.ts";
+import type { Speaker } from "./speak.ts";
+
+export interface MessengerOptions {
+  readonly homeserver: Pick<Homeserver, "receipt">;
+  readonly speaker: Speaker;
+  readonly users: OwnUsers;
+  /** Who is in a room, for mentions. */
+  readonly membersOf: (room: RoomId) => Members;
+  readonly retry: Omit<RetryOptions, "signal" | "attempts">;
+  /** `limits.sends_in_flight` */
+  readonly inFlight: number;
+  readonly metrics: Pick<Metrics, "sends" | "sendLatency">;
+  readonly log: Logger;
+}
+
+export class Messenger {
+  readonly #options: MessengerOptions;
+  /** Only tries count, not the pauses between them: one room's trouble must not hold up the others. */
+  readonly #slots: <T>(work: () => Promise<T>) => Promise<T>;
+
+  constructor(options: MessengerOptions) {
+    this.#options = options;
+    this.#slots = pLimit(options.inFlight);
+  }
+
+  /** Resolves with the event. Rejects when the homeserver refuses it for good, or `signal` aborts. */
+  async say(room: RoomId, say: Say, signal: AbortSignal): Promise<EventId> {
+    const { speaker, users, membersOf, retry, metrics } = this.#options;
+    const began = performance.now();
+    const once = (): Promise<EventId> => this.#slots(() => speaker.say(room, say, membersOf(room), signal));
+    const event = await retrying(() => users.actAs(say.as, once), { ...retry, signal });
+    metrics.sends.inc({ kind: say.style });
+    metrics.sendLatency.observe((performance.now() - began) / 1_000);
+    return event;
+  }
+
+  /** Shows more of a running answer. One try: the next one, or the end of the answer, makes up for it. */
+  amend(room: RoomId, as: UserId, message: EventId, text: string, signal: AbortSignal): Promise<void> {
+    const { speaker, membersOf } = this.#options;
+    return this.#slots(() => speaker.amend(room, as, message, text, membersOf(room), signal));
+  }
+
+  /** One try, and nobody is told when it fails: the next receipt covers this one. */
+  async receipt(
+    room: RoomId,
+    { as, event, thread }: Extract<Fleeting, { kind: "receipt" }>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { homeserver, log } = this.#options;
+    try {
+      await this.#slots(() => homeserver.receipt(room, as, event, thread ?? "main", { signal }));
+    } catch (thrown) {
+      log.debug({ room, reason: reasonOf(thrown) }, "a read receipt was not sent");
+    }
+  }
+}
