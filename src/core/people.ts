@@ -3,7 +3,7 @@ import type { Draft } from "./draft.ts";
 import type { Heard } from "./effect.ts";
 import type { EffectId, EventId, UserId } from "./ids.ts";
 import type { Edit, Message, Reaction, Redaction } from "./input.ts";
-import { addressees, authorOf } from "./listening.ts";
+import { addressees, agentsHere, authorOf } from "./listening.ts";
 import { atLeast, levelOf, type Level } from "./permissions.ts";
 import { refusedLimit } from "./room.ts";
 import { begin, hear, putSession, takeBack } from "./turns.ts";
@@ -16,7 +16,7 @@ export function may(draft: Draft, user: UserId, level: Level): boolean {
   return atLeast(levelOf(draft.world.permissions, user), level);
 }
 
-/** Says once, politely, that somebody may not do that here. Later attempts are passed over in silence. */
+/** Says once, politely, that something does not work here. Later attempts are passed over in silence. */
 export function refuse(draft: Draft, message: Message, as: UserId | undefined, text: string): void {
   draft.notes.push({ kind: "refused", user: message.sender });
   if (draft.state.refused.includes(message.sender)) return;
@@ -37,7 +37,10 @@ export function message(draft: Draft, input: Message): void {
     return;
   }
   const users = addressees(draft.world, draft.state, input);
-  if (users.length === 0) return;
+  if (users.length === 0) {
+    if (isAloneWithBot(draft)) explain(draft, input);
+    return;
+  }
   if (!may(draft, input.sender, "talk")) {
     refuse(
       draft,
@@ -54,6 +57,17 @@ export function message(draft: Draft, input: Message): void {
       draft.fleeting.push({ kind: "receipt", as: user, event: input.event, ...threadOf(input) });
     hear(draft, member, input.thread, heardOf(input));
   }
+}
+
+/** A person, the bot, and no agent: whoever talks here may not know yet how to get one. */
+function isAloneWithBot({ world, state }: Draft): boolean {
+  return state.people.length === 1 && !state.crowd && agentsHere(world, state).length === 0;
+}
+
+function explain(draft: Draft, input: Message): void {
+  const [agent] = draft.world.crew.keys();
+  const chat = agent === undefined ? "" : ` To talk with an agent, start a direct chat with one, for example ${agent}.`;
+  refuse(draft, input, undefined, `I only understand commands: \`!crew help\` lists them.${chat}`);
 }
 
 function heardOf(input: Message): Heard {

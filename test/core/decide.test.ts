@@ -359,6 +359,15 @@ describe("commands", () => {
     ]);
   });
 
+  test("are explained, once, to who only talks to the bot", () => {
+    const scene = new Scene();
+    scene.enter([anna], [bot]);
+    expect(scene.say("hello?").fresh).toMatchObject([
+      { as: bot, text: expect.stringContaining(ada.user) as string, mentions: [anna] },
+    ]);
+    expect(scene.say("anybody?").changed).toBe(false);
+  });
+
   test("that steer need the permission and the power", () => {
     const scene = new Scene();
     scene.enter([anna, boss]);

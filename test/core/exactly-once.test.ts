@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Input } from "../../src/core/input.ts";
 import { ada, anna, bo, boss, event, Scene } from "./scene.ts";
