@@ -8,7 +8,7 @@ import { readRegistration } from "../matrix/registration-file.ts";
 import type { Registration } from "../matrix/registration.ts";
 import { checkHomeserver } from "./check-homeserver.ts";
 import { checkPing } from "./check-ping.ts";
-import { configFile, type Given } from "./commands.ts";
+import { configFile, type Given } from "./given.ts";
 import { failure, findingLine, ok, type Finding } from "./finding.ts";
 import { HomeserverProbe } from "./homeserver-probe.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";

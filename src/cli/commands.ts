@@ -1,4 +1,5 @@
 /** The commands and their options: parsing and `--help` both come from this table. */
+import type { Given } from "./given.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
 
 export interface Option {
@@ -6,9 +7,6 @@ export interface Option {
   readonly value?: string;
   readonly help: string;
 }
-
-/** Option name to value: a text, or `true` for a switch that was given. */
-export type Given = Readonly<Record<string, unknown>>;
 
 export interface Command {
   readonly help: string;
@@ -49,14 +47,3 @@ export const commands: Readonly<Record<string, Command>> = {
     run: async (given) => (await import("./demo.ts")).demo(given),
   },
 };
-
-/** The path of the config that a command was given, or the default. */
-export function configFile(given: Given): string {
-  return text(given, "config") ?? "crewroom.yaml";
-}
-
-/** The text of an option with a value. */
-export function text(given: Given, name: string): string | undefined {
-  const value = given[name];
-  return typeof value === "string" ? value : undefined;
-}

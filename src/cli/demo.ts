@@ -1,7 +1,7 @@
 /** `crewroom demo` */
 import { CrewError } from "../core/errors.ts";
 import { asUserId } from "../core/ids.ts";
-import { text, type Given } from "./commands.ts";
+import { text, type Given } from "./given.ts";
 import type { ExitCode } from "./terminal.ts";
 
 export async function demo(given: Given): Promise<ExitCode> {

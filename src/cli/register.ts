@@ -4,7 +4,7 @@ import { loadConfig } from "../config/load.ts";
 import { CrewError } from "../core/errors.ts";
 import { readRegistration, writeRegistration } from "../matrix/registration-file.ts";
 import { makeRegistration, type Registration } from "../matrix/registration.ts";
-import { configFile, text, type Given } from "./commands.ts";
+import { configFile, text, type Given } from "./given.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
 
 export async function register(given: Given, terminal: Terminal): Promise<ExitCode> {

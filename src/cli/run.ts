@@ -2,7 +2,8 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { asCrewError, CrewError, reasonOf } from "../core/errors.ts";
 import { version } from "../package.ts";
-import { commands, type Command, type Given } from "./commands.ts";
+import { commands, type Command } from "./commands.ts";
+import { type Given } from "./given.ts";
 import { commandHelp, helpText } from "./help.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
 

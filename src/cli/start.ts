@@ -6,7 +6,7 @@ import { CrewError } from "../core/errors.ts";
 import { refuseRegistration } from "../matrix/registration-check.ts";
 import { readRegistration } from "../matrix/registration-file.ts";
 import { createLogger } from "../observe/log.ts";
-import { configFile, type Given } from "./commands.ts";
+import { configFile, type Given } from "./given.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
 
 /** From the signal on; service managers wait longer than that before they kill. */

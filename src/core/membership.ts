@@ -21,6 +21,8 @@ export function member(draft: Draft, input: Member): void {
       invited(draft, input);
       return;
     case "join":
+      // What was said before is still being read back, and comes first.
+      if (draft.outbox.some((effect) => effect.kind === "join" && effect.as === input.user)) return;
       seat(draft, input.user, "joined");
       return;
     case "leave":

@@ -61,7 +61,8 @@ export function message(draft: Draft, input: Message): void {
 
 /** A person, the bot, and no agent: whoever talks here may not know yet how to get one. */
 function isAloneWithBot({ world, state }: Draft): boolean {
-  return state.people.length === 1 && !state.crowd && agentsHere(world, state).length === 0;
+  const botIsHere = state.seats[world.bot]?.place === "joined";
+  return botIsHere && state.people.length === 1 && !state.crowd && agentsHere(world, state).length === 0;
 }
 
 function explain(draft: Draft, input: Message): void {
