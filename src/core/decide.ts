@@ -6,7 +6,7 @@ import { agentSays } from "./breaker.ts";
 import { Draft, type Note } from "./draft.ts";
 import type { Effect, Fleeting } from "./effect.ts";
 import type { Input, MatrixInput, OwnInput } from "./input.ts";
-import { encryption, joined, member, power, tombstone } from "./membership.ts";
+import { caughtUp, encryption, joined, member, power, tombstone } from "./membership.ts";
 import { done, failed, turnEnded, turnSpeaks } from "./outcome.ts";
 import { edit, message, reaction, redaction } from "./people.ts";
 import type { RoomRecord } from "./record.ts";
@@ -71,6 +71,7 @@ function ownInput(draft: Draft, input: OwnInput): void {
     case "joined":
       joined(draft, input);
       for (const missed of input.missed) fromMatrix(draft, missed);
+      caughtUp(draft, input);
       return;
     case "turnSpeaks":
       return turnSpeaks(draft, input);

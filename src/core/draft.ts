@@ -32,6 +32,8 @@ export class Draft {
   readonly fresh: Effect[] = [];
   readonly fleeting: Fleeting[] = [];
   readonly notes: Note[] = [];
+  /** While it is set no turn begins: what is to go into it together is still being collected. */
+  gathering = false;
   /** What a tool call is answered. */
   reply: string | undefined;
   readonly #before: RoomRecord;

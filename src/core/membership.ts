@@ -1,7 +1,7 @@
 /** Who is in the room: invites, joins, kicks, bans, mutes, encryption and upgrades. Decided from the room's state. */
 import type { Draft } from "./draft.ts";
-import type { Carried } from "./effect.ts";
-import type { EffectId, UserId } from "./ids.ts";
+import type { Carried, Heard } from "./effect.ts";
+import type { EffectId, EventId, UserId } from "./ids.ts";
 import { serverOf } from "./ids.ts";
 import type { Member, OwnInput, PowerChange, Snapshot, Tombstone } from "./input.ts";
 import { agentsHere } from "./listening.ts";
@@ -49,6 +49,25 @@ function seat(draft: Draft, user: UserId, place: Seat["place"], direct?: boolean
   draft.set({ seats: { ...draft.state.seats, [user]: next } });
 }
 
+/** Mostly the echo of a join of ours. Who was put into the room by an admin has yet to learn what it is. */
+function entered(draft: Draft, input: Member): void {
+  const place = draft.state.seats[input.user]?.place;
+  seat(draft, input.user, "joined");
+  if (place === "invited" || place === "joined") return;
+  draft.emit(joinOf(draft, input));
+}
+
+function joinOf(draft: Draft, input: Member): Join {
+  return {
+    kind: "join",
+    id: `${input.event}:join` as EffectId,
+    as: input.user,
+    inviter: input.sender,
+    invite: input.event,
+    via: viaOf(draft, input.sender),
+  };
+}
+
 function invited(draft: Draft, input: Member): void {
   if (draft.state.seats[input.user]?.place === "joined") return;
   const welcome = isOwn(draft.world, input.sender) || may(draft, input.sender, "talk");
@@ -60,14 +79,7 @@ function invited(draft: Draft, input: Member): void {
     return;
   }
   seat(draft, input.user, "invited", input.direct);
-  draft.emit({
-    kind: "join",
-    id: `${input.event}:join` as EffectId,
-    as: input.user,
-    inviter: input.sender,
-    invite: input.event,
-    via: viaOf(draft, input.sender),
-  });
+  draft.emit(joinOf(draft, input));
 }
 
 /** Servers that can let us in: the one of who asks, and the one in the room's id (older room versions have one). */
@@ -91,16 +103,34 @@ function gone(draft: Draft, user: UserId, place: "left" | "banned"): void {
   }
 }
 
-/** One of ours is in the room, and this is what the homeserver says of it. */
+/**
+ * One of ours is in the room, and this is what the homeserver says of it. What it missed is decided next, and then
+ * {@link caughtUp}; until then no turn begins.
+ */
 export function joined(draft: Draft, input: Extract<OwnInput, { kind: "joined" }>): void {
+  draft.gathering = true;
   read(draft, input.snapshot);
   seat(draft, input.user, "joined");
-  for (const carried of input.carried ?? []) goOn(draft, carried);
   if (input.attempts > 1) {
     const text = `Sorry that it took me ${input.attempts} attempts to get in: this room's server did not answer at first. I read what was said since the invite.`;
     draft.say(`${input.user}:${draft.state.room}:late:${input.attempts}`, { as: input.user, text, style: "notice" });
   }
   tellEncrypted(draft);
+}
+
+/** All that was said until now is known: it goes together, in the order in which it was said. */
+export function caughtUp(draft: Draft, input: Extract<OwnInput, { kind: "joined" }>): void {
+  const agent = draft.world.crew.get(input.user)?.id;
+  const order = new Map(input.missed.map(({ event }, index) => [event, index]));
+  // What came in by itself while we read back may be later than what we read.
+  const place = ({ cause }: Heard): number => order.get(cause as EventId) ?? Infinity;
+  for (const [key, session] of Object.entries(draft.state.sessions)) {
+    if (session.agent !== agent || session.queue.every((heard) => place(heard) === Infinity)) continue;
+    const queue = session.queue.toSorted((a, b) => (place(a) === place(b) ? 0 : place(a) - place(b)));
+    putSession(draft, key, { ...session, queue });
+  }
+  for (const carried of input.carried ?? []) goOn(draft, carried);
+  draft.gathering = false;
   beginAll(draft);
 }
 

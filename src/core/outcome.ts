@@ -98,25 +98,23 @@ function settleAnswer(draft: Draft, answer: EffectId, event: EventId): void {
   );
 }
 
+const failureMark = ":failure";
+
 /** An effect failed for good: the room hears of it from somebody who may speak there, else HQ does. */
 export function failed(draft: Draft, input: Of<"failed">): void {
   const effect = draft.outbox.find((other) => other.id === input.effect);
   if (effect === undefined) return;
   draft.drop((other) => other.id === input.effect);
-  const told = `${input.effect}:failure`;
+  const told = `${input.effect}${failureMark}`;
   const { room } = draft.state;
   switch (effect.kind) {
     case "say": {
       forgetAnswer(draft, effect.id);
-      // A failure to tell of a failure goes to HQ only, or two rooms could keep each other busy.
-      if (effect.id.endsWith(":failure")) draft.announce(told, `In ${room}: ${input.sentence}`);
-      else if (draft.voice() === effect.as)
-        draft.announce(told, `A message of ${effect.as} in ${room} was not sent. ${input.sentence}`);
-      else
-        draft.notice(told, `⚠️ A message of ${effect.as} was not sent. ${input.sentence}`, {
-          error: input.code,
-          ...inThread(effect.thread),
-        });
+      // What told of a failure has failed as well: it is a dead letter, and telling of it again would never end.
+      if (effect.id.includes(failureMark)) return;
+      const text = `A message of ${effect.as} was not sent. ${input.sentence}`;
+      if (draft.voice() === effect.as) draft.announce(told, `In ${room}: ${text}`);
+      else draft.notice(told, `⚠️ ${text}`, { error: input.code, ...inThread(effect.thread) });
       return;
     }
     case "join":

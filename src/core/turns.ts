@@ -62,7 +62,7 @@ export function hear(draft: Draft, agent: CrewMember, thread: EventId | undefine
 /** Starts the next turn of a session, if it is free, has something to do and its agent may speak here. */
 export function begin(draft: Draft, key: string): void {
   const session = draft.state.sessions[key];
-  if (session === undefined || session.running !== undefined) return;
+  if (draft.gathering || session === undefined || session.running !== undefined) return;
   const first = session.queue[0];
   if (first === undefined || session.queue.every((heard) => heard.quiet === true)) return;
   const member = memberById(draft.world, session.agent);

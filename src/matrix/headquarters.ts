@@ -9,6 +9,7 @@ import { atLeast } from "../core/permissions.ts";
 import { createHash } from "node:crypto";
 import type { Homeserver } from "./homeserver.ts";
 import { HomeserverError } from "./homeserver-error.ts";
+import { asObject, type JsonObject } from "./json.ts";
 
 export interface HeadquartersOptions {
   readonly homeserver: Homeserver;
@@ -55,20 +56,26 @@ export class Premises {
     const via = { via: [homeserver.domain] };
     await homeserver.setState(space, bot, "m.space.child", hq, { ...via, suggested: true }, { signal });
     await homeserver.setState(hq, bot, "m.space.parent", space, { ...via, canonical: true }, { signal });
-    for (const room of [space, hq]) await this.#inviteSupervisors(room, signal);
+    for (const room of [space, hq]) {
+      await this.#empower(room, signal);
+      await this.#inviteSupervisors(room, signal);
+    }
     return { space, hq };
   }
 
   /** The bot's direct room with one person. */
-  direct(person: UserId, signal: AbortSignal): Promise<RoomId> {
+  async direct(person: UserId, signal: AbortSignal): Promise<RoomId> {
     const id = createHash("sha256").update(person).digest("hex").slice(0, 16);
-    return this.#room(
+    const room = await this.#room(
       {
         alias: this.#alias(`crewroom-direct-${id}`),
         body: { preset: "trusted_private_chat", is_direct: true, invite: [person] },
       },
       signal,
     );
+    // The room stays when the invite to another homeserver failed.
+    await this.#inviteOnce(room, person, "I have something to tell you.", signal);
+    return room;
   }
 
   #alias(localpart: string): RoomAlias {
@@ -85,6 +92,8 @@ export class Premises {
     try {
       return await homeserver.createRoom(bot, { room_alias_name: localpart, ...body }, { signal });
     } catch (thrown) {
+      // What was refused may be half made, and is of no use.
+      if (thrown instanceof HomeserverError && isRefusal(thrown)) throw thrown;
       // Made by a request whose answer was lost.
       const room = await homeserver.resolveAlias(alias, { signal });
       if (room === undefined) throw thrown;
@@ -93,18 +102,29 @@ export class Premises {
   }
 
   #access(kind: "space" | "hq"): Readonly<Record<string, unknown>> {
-    const { bot, federate } = this.#options;
-    const users = Object.fromEntries(this.#supervisors().map(({ user, power }) => [user, power]));
+    const { federate } = this.#options;
     const creation = kind === "space" ? { type: "m.space" } : {};
     return {
       preset: "private_chat",
       creation_content: { ...creation, "m.federate": federate },
-      power_level_content_override: {
-        users: { ...users, [bot]: 100 },
-        events: { "dev.crewroom.room": 100 },
-      },
       initial_state: [{ type: "dev.crewroom.room", state_key: "", content: { kind, v: 1 } }],
     };
+  }
+
+  /**
+   * Supervisors get their power, and only the bot may write what the bridge reads back. Levels that people set stay. It
+   * is not part of the room's creation: levels given there replace the homeserver's own, and must name the creator
+   * before room version 12 and must not from then on.
+   */
+  async #empower(room: RoomId, signal: AbortSignal): Promise<void> {
+    const { homeserver, bot } = this.#options;
+    const levels = (await this.#state(room, "m.room.power_levels", "", signal)) ?? {};
+    const now = { users: asObject(levels["users"]) ?? {}, events: asObject(levels["events"]) ?? {} };
+    const users = { ...Object.fromEntries(this.#supervisors().map(({ user, power }) => [user, power])), ...now.users };
+    const events = { "dev.crewroom.room": 100, ...now.events };
+    const added = (after: object, before: object): boolean => Object.keys(after).length > Object.keys(before).length;
+    if (!added(users, now.users) && !added(events, now.events)) return;
+    await homeserver.setState(room, bot, "m.room.power_levels", "", { ...levels, users, events }, { signal });
   }
 
   #supervisors(): readonly { user: UserId; power: number }[] {
@@ -113,14 +133,10 @@ export class Premises {
       .map(([who, level]) => ({ user: who as UserId, power: level === "admin" ? 100 : 50 }));
   }
 
-  /** Each is invited once: who left on purpose is not invited again. */
   async #inviteSupervisors(room: RoomId, signal: AbortSignal): Promise<void> {
-    const { homeserver, bot } = this.#options;
     for (const { user } of this.#supervisors()) {
-      const membership = await this.#membership(room, user, signal);
-      if (membership !== undefined) continue;
       try {
-        await homeserver.invite(room, bot, user, "You supervise this crew.", { signal });
+        await this.#inviteOnce(room, user, "You supervise this crew.", signal);
       } catch (thrown) {
         // A person that does not exist (yet) must not keep the bridge from starting.
         if (!(thrown instanceof HomeserverError) || thrown.retryable) throw thrown;
@@ -128,21 +144,26 @@ export class Premises {
     }
   }
 
-  async #membership(room: RoomId, user: UserId, signal: AbortSignal): Promise<unknown> {
+  /** Who left on purpose is not invited again. */
+  async #inviteOnce(room: RoomId, user: UserId, reason: string, signal: AbortSignal): Promise<void> {
     const { homeserver, bot } = this.#options;
-    const path = `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/state/m.room.member/${encodeURIComponent(user)}`;
+    if ((await this.#state(room, "m.room.member", user, signal))?.["membership"] !== undefined) return;
+    await homeserver.invite(room, bot, user, reason, { signal });
+  }
+
+  async #state(room: RoomId, type: string, key: string, signal: AbortSignal): Promise<JsonObject | undefined> {
+    const { homeserver, bot } = this.#options;
+    const path = `/_matrix/client/v3/rooms/${[room, "state", type, key].map(encodeURIComponent).join("/")}`;
     try {
-      const answer = await homeserver.request({
-        method: "GET",
-        path,
-        as: bot,
-        what: "to say who is in the room",
-        signal,
-      });
-      return typeof answer === "object" && answer !== null && "membership" in answer ? answer.membership : undefined;
+      return asObject(await homeserver.request({ method: "GET", path, as: bot, what: `to tell its ${type}`, signal }));
     } catch (thrown) {
       if (thrown instanceof HomeserverError && thrown.status === 404) return undefined;
       throw thrown;
     }
   }
+}
+
+/** Whether the homeserver would not make the room, which then certainly has no alias of ours that works. */
+function isRefusal({ status, errcode }: HomeserverError): boolean {
+  return status !== undefined && status < 500 && errcode !== "M_ROOM_IN_USE";
 }
