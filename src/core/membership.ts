@@ -1,6 +1,6 @@
 /** Who is in the room: invites, joins, kicks, bans, mutes, encryption and upgrades. Decided from the room's state. */
 import type { Draft } from "./draft.ts";
-import type { Carried, Heard } from "./effect.ts";
+import type { Carried, Heard, Join } from "./effect.ts";
 import type { EffectId, EventId, UserId } from "./ids.ts";
 import { serverOf } from "./ids.ts";
 import type { Member, OwnInput, PowerChange, Snapshot, Tombstone } from "./input.ts";
@@ -21,9 +21,7 @@ export function member(draft: Draft, input: Member): void {
       invited(draft, input);
       return;
     case "join":
-      // What was said before is still being read back, and comes first.
-      if (draft.outbox.some((effect) => effect.kind === "join" && effect.as === input.user)) return;
-      seat(draft, input.user, "joined");
+      entered(draft, input);
       return;
     case "leave":
     case "ban":
@@ -51,9 +49,10 @@ function seat(draft: Draft, user: UserId, place: Seat["place"], direct?: boolean
 
 /** Mostly the echo of a join of ours. Who was put into the room by an admin has yet to learn what it is. */
 function entered(draft: Draft, input: Member): void {
-  const place = draft.state.seats[input.user]?.place;
-  seat(draft, input.user, "joined");
-  if (place === "invited" || place === "joined") return;
+  // What was said before is still being read back, and comes first.
+  if (draft.outbox.some((effect) => effect.kind === "join" && effect.as === input.user)) return;
+  if (draft.isJoined(input.user)) return;
+  seat(draft, input.user, "invited");
   draft.emit(joinOf(draft, input));
 }
 

@@ -38,7 +38,7 @@ export class Premises {
     this.#options = options;
   }
 
-  /** Makes the Space and HQ, or finds them. People named by their id with `supervise` or more are invited to both. */
+  /** Makes the Space and HQ, or finds them. */
   async open(signal: AbortSignal): Promise<Headquarters> {
     const { name } = this.#options;
     const space = await this.#room(
@@ -56,10 +56,7 @@ export class Premises {
     const via = { via: [homeserver.domain] };
     await homeserver.setState(space, bot, "m.space.child", hq, { ...via, suggested: true }, { signal });
     await homeserver.setState(hq, bot, "m.space.parent", space, { ...via, canonical: true }, { signal });
-    for (const room of [space, hq]) {
-      await this.#empower(room, signal);
-      await this.#inviteSupervisors(room, signal);
-    }
+    for (const room of [space, hq]) await this.#empower(room, signal);
     return { space, hq };
   }
 
@@ -133,15 +130,23 @@ export class Premises {
       .map(([who, level]) => ({ user: who as UserId, power: level === "admin" ? 100 : 50 }));
   }
 
-  async #inviteSupervisors(room: RoomId, signal: AbortSignal): Promise<void> {
-    for (const { user } of this.#supervisors()) {
+  /**
+   * Invites people named by their id with `supervise` or more, once. Somebody who cannot be invited (no such person, a
+   * remote server that is down) keeps nobody else waiting: `onFailed` hears of it.
+   */
+  async inviteSupervisors(
+    room: RoomId,
+    onFailed: (user: UserId, thrown: unknown) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const invite = async (user: UserId): Promise<void> => {
       try {
         await this.#inviteOnce(room, user, "You supervise this crew.", signal);
       } catch (thrown) {
-        // A person that does not exist (yet) must not keep the bridge from starting.
-        if (!(thrown instanceof HomeserverError) || thrown.retryable) throw thrown;
+        onFailed(user, thrown);
       }
-    }
+    };
+    await Promise.all(this.#supervisors().map(({ user }) => invite(user)));
   }
 
   /** Who left on purpose is not invited again. */

@@ -59,9 +59,20 @@ export class Settling {
     const rooms = await patient(() => premises.open(signal));
     for (const room of [rooms.space, rooms.hq]) await this.#adopt(room, bot);
     this.#headquarters.resolve(rooms);
+    // A remote server may take its time, and nothing here waits for the people.
+    for (const room of [rooms.space, rooms.hq]) void this.#inviteSupervisors(room);
     if ((await meta.get(adoptedFact)) === true) return;
     await this.#adoptAll();
     await meta.set(adoptedFact, true);
+  }
+
+  async #inviteSupervisors(room: RoomId): Promise<void> {
+    const { premises, signal, log } = this.#options;
+    const onFailed = (user: UserId, thrown: unknown): void => {
+      if (signal.aborted) return;
+      log.warn({ room, user, reason: reasonOf(thrown) }, "a supervisor was not invited; the next start tries again");
+    };
+    await premises.inviteSupervisors(room, onFailed, signal);
   }
 
   /** With a new store, the rooms where ours are already must be learnt from the homeserver. */

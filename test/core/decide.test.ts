@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { EffectId } from "../../src/core/ids.ts";
 import { ada, anna, bo, boss, bot, event, Scene, stranger } from "./scene.ts";
 
 describe("an agent listens", () => {
@@ -309,6 +310,20 @@ describe("moderation", () => {
     ]);
   });
 
+  test("who is put into a room by an admin reads what it is, as after an invite", () => {
+    const scene = new Scene();
+    const join = {
+      kind: "member",
+      event: event("forced"),
+      sender: ada.user,
+      ts: 0,
+      user: ada.user,
+      membership: "join",
+      direct: false,
+    } as const;
+    expect(scene.put(join).fresh).toMatchObject([{ kind: "join", as: ada.user, invite: "$forced" }]);
+  });
+
   test("an encrypted room is told once that it cannot be read", () => {
     const scene = new Scene();
     scene.enter([anna], [ada.user, bo.user], { encrypted: true });
@@ -338,6 +353,22 @@ describe("moderation", () => {
     };
     next.put({ kind: "joined", user: ada.user, snapshot, missed: [], attempts: 1, carried });
     expect(next.turns).toMatchObject([{ history, messages: [{ text: "hello" }] }]);
+  });
+});
+
+describe("a message that is not taken", () => {
+  test("is told of once: a failure to tell of it goes no further", () => {
+    const scene = new Scene();
+    scene.enter([anna, boss], [bot, ada.user]);
+    scene.say("hello", { mentions: [ada.user] });
+    scene.answer(scene.turns[0], "hi");
+    const fail = (id: EffectId | undefined): void => {
+      if (id !== undefined) scene.put({ kind: "failed", effect: id, code: "HOMESERVER_REFUSED", sentence: "No." });
+    };
+    fail(scene.says[0]?.id);
+    expect(scene.says).toMatchObject([{ as: bot, text: expect.stringContaining("was not sent. No.") as string }]);
+    fail(scene.says[0]?.id);
+    expect(scene.record.outbox).toEqual([]);
   });
 });
 
