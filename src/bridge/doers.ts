@@ -12,7 +12,7 @@ import type { Rooms } from "../rooms/rooms.ts";
 export interface DoersOptions {
   readonly server: string;
   readonly messenger: () => Messenger;
-  readonly entrance: () => Entrance;
+  readonly entrance: () => Pick<Entrance, "join" | "missed" | "leave" | "follow">;
   readonly settling: () => Settling;
   readonly turns: () => Turns;
   readonly intake: () => Intake;
@@ -30,6 +30,11 @@ export function createDoers(parts: DoersOptions): Doers {
         const joined = await parts.entrance().join(room, effect, signal);
         metrics.joins.inc({ outcome: "joined" });
         await parts.rooms().put(room, joined);
+        // What was pushed after the read-back and before the line above met a room that was not known yet, and was passed
+        // over. Only words count: a membership that is decided late could undo a newer one.
+        for (const input of await parts.entrance().missed(room, effect, signal)) {
+          if (input.kind === "message") await parts.rooms().put(room, input);
+        }
         return undefined;
       } catch (thrown) {
         if (!signal.aborted) metrics.joins.inc({ outcome: "failed" });

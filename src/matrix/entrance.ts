@@ -42,7 +42,7 @@ export class Entrance {
    * message right after the invite, and Synapse does not push it to who has not joined yet.
    */
   async join(room: RoomId, join: Join, signal: AbortSignal): Promise<Joined> {
-    const { reads, decode, attempts } = this.#options;
+    const { attempts } = this.#options;
     await this.#options.ensure(join.as);
     let tries = 1;
     await this.#retrying(
@@ -55,10 +55,17 @@ export class Entrance {
       () => this.#enter(room, join.as, join.via, signal),
     );
     const snapshot = await this.#snapshot(room, join.as, signal);
-    const missed = await this.#retrying(signal, undefined, undefined, () =>
-      reads.messagesSince(room, join.as, join.invite, missedLimit, { signal }),
+    const missed = await this.missed(room, join, signal);
+    return { kind: "joined", user: join.as, snapshot, missed, attempts: tries };
+  }
+
+  /** What came into the room since the invite, oldest first. */
+  async missed(room: RoomId, { as, invite }: Join, signal: AbortSignal): Promise<readonly MatrixInput[]> {
+    const { reads, decode } = this.#options;
+    const events = await this.#retrying(signal, undefined, undefined, () =>
+      reads.messagesSince(room, as, invite, missedLimit, { signal }),
     );
-    return { kind: "joined", user: join.as, snapshot, missed: decode(missed), attempts: tries };
+    return decode(events);
   }
 
   /** What a room is that one of ours is in already. */
