@@ -37,7 +37,7 @@ export const errorTable = {
   },
   REGISTRATION_INVALID: {
     sentence: "The registration {file} cannot be used: {reason}.",
-    todo: "Make a new one with `crewroom register --force`, install it in the homeserver, and restart the homeserver.",
+    todo: "Make one with `crewroom register` (`crewroom register --force` to replace it), install it in the homeserver, and restart the homeserver.",
     certain: true,
     told: "operator",
   },
