@@ -5,6 +5,7 @@
 import { reasonOf } from "../core/errors.ts";
 import type { Logger } from "../observe/log.ts";
 import type { Homeserver } from "./homeserver.ts";
+import { HomeserverError } from "./homeserver-error.ts";
 import type { Outage } from "./outage.ts";
 import { retrying, type RetryOptions } from "./retry.ts";
 
@@ -23,6 +24,7 @@ export class Watch implements AsyncDisposable {
   readonly #options: WatchOptions;
   readonly #ending = new AbortController();
   readonly #working = new Set<Promise<void>>();
+  #pinging = new AbortController();
   readonly #off: () => void;
   /** What the last ping said; for `/ready`. */
   #lastPing: string | Error = new Error("not pinged yet");
@@ -45,23 +47,32 @@ export class Watch implements AsyncDisposable {
     return this.#lastPing;
   }
 
-  /** Asks the homeserver to reach us. A failure is told and counted, not thrown: the bridge works on without. */
-  async ping(): Promise<boolean> {
-    const { homeserver, appservice, log, onPing } = this.#options;
-    try {
-      const ms = await homeserver.ping(appservice, crypto.randomUUID(), { signal: this.#ending.signal });
-      this.#lastPing = `${ms} ms`;
-      onPing(true);
-      return true;
-    } catch (thrown) {
-      if (this.#ending.signal.aborted) return false;
+  /**
+   * Asks the homeserver to reach us, until it does: Synapse pings over a connection that it kept, and the first ping after
+   * our restart may find that one dead. A failure is told and counted, not thrown: the bridge works on without.
+   */
+  async ping(): Promise<void> {
+    const { homeserver, appservice, retry, log, onPing } = this.#options;
+    this.#pinging.abort();
+    this.#pinging = new AbortController();
+    const signal = AbortSignal.any([this.#ending.signal, this.#pinging.signal]);
+    const failed = (thrown: unknown): void => {
       this.#lastPing = thrown instanceof Error ? thrown : new Error(reasonOf(thrown));
+      onPing(false);
+      // That the homeserver is down is told already, and says nothing about the way back.
+      if (thrown instanceof HomeserverError && thrown.outage) return;
       log.warn(
         { reason: reasonOf(thrown) },
         "the homeserver cannot reach the bridge: check appservice.address and the registration's url",
       );
-      onPing(false);
-      return false;
+    };
+    try {
+      const ask = (): Promise<number> => homeserver.ping(appservice, crypto.randomUUID(), { signal });
+      const ms = await retrying(ask, { ...retry, signal, onRetry: ({ error }) => failed(error) });
+      this.#lastPing = `${ms} ms`;
+      onPing(true);
+    } catch (thrown) {
+      if (!signal.aborted) failed(thrown);
     }
   }
 

@@ -1,0 +1,46 @@
+/** An agent is kicked while it works: its turn ends where it is thought out, and nothing of it is said any more. */
+import { describe, expect, test } from "vitest";
+import { Proxy } from "../support/proxy.ts";
+import { openStage } from "../support/stage.ts";
+import { expectWell, roomWith, saidBy } from "./support.ts";
+
+describe("an agent that is kicked", { timeout: 120_000 }, () => {
+  test.each([
+    { when: "before it said anything", answer: { hang: true }, shown: 0 },
+    { when: "while its answer is shown", answer: { text: "the first words", hang: true }, shown: 1 },
+  ])("$when stops thinking, says nothing more, and works again when it is invited", async ({ answer, shown }) => {
+    // Between the bridge and the model, to see that the request is given up.
+    await using model = await Proxy.start();
+    await using stage = await openStage({
+      agents: ["ada", "bo"],
+      script: [{ when: { last: "work for ever" }, answer }],
+      config: { models: { default: { base_url: `${model.url}/v1` } }, limits: { stream_first_ms: 0 } },
+    });
+    model.passTo(stage.rehearsal.url);
+    const anna = await stage.person("anna");
+    const [ada, bo] = [stage.crew.agent("ada"), stage.crew.agent("bo")];
+    const room = await roomWith(anna, [ada, bo]);
+
+    await anna.mention(room, ada, "work for ever");
+    await model.until("a request that hangs", (asked) => asked.some(({ fate }) => fate === "open") || undefined);
+    if (shown > 0) await anna.waitForMessage(room, "the first words", { from: ada });
+    // Waits for its turn, and goes with it.
+    const waiting = await anna.mention(room, ada, "and this");
+    await anna.waitForReceipt(room, ada, waiting);
+    await anna.kick(room, ada);
+
+    await model.until("its end", (asked) => asked.every(({ fate }) => fate === "abandoned") || undefined);
+    // The room is handled in order: when bo answers, the kick has been, with all that came of it.
+    await anna.mention(room, bo, "what happened?");
+    await anna.waitForMessage(room, /heard: .*what happened\?/, { from: bo });
+    await expect(saidBy(anna, room, ada)).resolves.toHaveLength(shown);
+
+    await anna.invite(room, ada);
+    await anna.waitForMember(room, ada, "join");
+    await anna.mention(room, ada, "welcome back");
+    const answered = await anna.waitForMessage(room, /^ada heard: .*welcome back$/, { from: ada });
+    expect(answered.text).not.toContain("and this");
+    await expect(saidBy(anna, room, ada)).resolves.toHaveLength(shown + 1);
+    await expectWell(stage.bridge);
+  });
+});
