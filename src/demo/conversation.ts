@@ -57,13 +57,15 @@ async function play(parts: ConversationParts, steps: Steps): Promise<readonly st
   await steps.answer(room, ada, "Ada's answer after the stop", /You are welcome/, story);
   const text = view.messages(room, ada).find((message) => message.id === story.id)?.text ?? "";
   const stopped = !parts.scripted || !text.includes("last crumb may choose");
-  return stopped ? [] : ["the end of Ada's long turn by 🛑: she told it all"];
+  return stopped ? steps.failed : [...steps.failed, "the end of Ada's long turn by 🛑: she told it all"];
 }
 
 /** Waits for one thing after the other, and knows which it is waiting for. */
 class Steps {
   /** What is being waited for, for the report of what did not come. */
   expecting = "nothing";
+  /** What came, but as an error. */
+  readonly failed: string[] = [];
   readonly #parts: ConversationParts;
   /** Messages that have served as an answer already. */
   readonly #used = new Set<string>();
@@ -88,6 +90,7 @@ class Steps {
       signal,
     );
     this.#used.add(found.id);
+    if (found.failed) this.failed.push(`${what}: an error came in its place`);
     return found;
   }
 

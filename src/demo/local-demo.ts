@@ -17,7 +17,7 @@ import { localGuide } from "./guide.ts";
 import { aborted } from "./interrupt.ts";
 import { RoomView } from "./room-view.ts";
 import { startSynapse, type Synapse } from "./synapse.ts";
-import { transcriptLines } from "./transcript.ts";
+import { transcript, wrapped } from "./transcript.ts";
 
 const domain = "localhost";
 const personName = "you";
@@ -85,13 +85,14 @@ export async function runLocalDemo(options: LocalDemoOptions): Promise<number> {
   const agents = config.agents.map(({ id }) => agent(id));
   const guide = { port: synapse.port, user: account.userId, password: state.password, agents, directory };
   for (const line of localGuide(guide)) say(line);
-  say(model.told);
-  say(`The bridge writes its log to ${logFile}. The conversation, live:`);
+  const width = (): number => process.stdout.columns ?? 100;
+  for (const line of wrapped(model.told, width())) say(line);
+  say(`The bridge writes its log to ${logFile}.`);
   say("");
+  say("A short conversation, live, as you see it in Element:");
 
-  const view: RoomView = new RoomView(account.userId, (shown) => {
-    for (const line of transcriptLines(shown, (id) => view.nameOf(id), process.stdout.columns)) say(line);
-  });
+  const show = transcript({ nameOf: (id) => view.nameOf(id), say, columns: width });
+  const view: RoomView = new RoomView(account.userId, show);
   const watching = new AbortController();
   const person = new DemoPerson(synapse.url, account, AbortSignal.any([signal, watching.signal]));
   const first = Promise.withResolvers<void>();

@@ -15,6 +15,8 @@ export interface Message {
   text: string;
   /** `m.text`, `m.notice`, `m.file`, … */
   msgtype: string;
+  /** It tells an error of the bridge instead of an answer. */
+  failed: boolean;
 }
 
 /** Something that happened, ready to be shown. */
@@ -24,7 +26,8 @@ export interface Shown {
   /** A user id. */
   readonly who: string;
   readonly text: string;
-  readonly kind: "message" | "correction" | "action";
+  /** `more`: the text goes on after what was shown of the message before. */
+  readonly kind: "message" | "more" | "correction" | "action";
 }
 
 export class RoomView {
@@ -45,12 +48,12 @@ export class RoomView {
     this.#show = show;
   }
 
-  /** The display name of a user; the name of a room, or whom else it has; the id when there is nothing better. */
+  /** The display name of a user; the name of a room, or whom it is a chat with; the id when there is nothing better. */
   nameOf(id: string): string {
     const name = this.#names.get(id);
     if (name !== undefined || !id.startsWith("!")) return name ?? id;
     const others = [...(this.#members.get(id)?.keys() ?? [])].filter((user) => user !== this.#me);
-    return others.length > 0 ? others.map((user) => this.nameOf(user)).join(", ") : id;
+    return others.length > 0 ? `direct chat with ${others.map((user) => this.nameOf(user)).join(", ")}` : id;
   }
 
   isTyping(room: string, user: string): boolean {
@@ -117,7 +120,9 @@ export class RoomView {
     const { state_key: who = "", content, origin_server_ts: ts } = event;
     const membership = membershipOf(content);
     const text = membershipWords[membership];
-    if (text !== undefined && before.get(who) !== membership) this.#show({ ts, room, who, text, kind: "action" });
+    // That one is in one's own room goes without saying, and comes before the room has its name.
+    const isNews = before.get(who) !== membership && !(who === this.#me && membership === "join");
+    if (text !== undefined && isNews) this.#show({ ts, room, who, text, kind: "action" });
     before.set(who, membership);
   }
 
@@ -136,6 +141,7 @@ export class RoomView {
       if (message === undefined || message.sender !== sender || !edit.success) return;
       message.text = edit.data.body;
       message.msgtype = edit.data.msgtype;
+      message.failed = isFailure(edit.data);
       this.#held.add(message);
       return;
     }
@@ -146,7 +152,7 @@ export class RoomView {
     const shownText = !isFile
       ? body
       : `[${filename ?? body}]${filename === undefined || filename === body ? "" : ` ${body}`}`;
-    const message = { id: event.event_id, room, sender, ts, text: shownText, msgtype };
+    const message = { id: event.event_id, room, sender, ts, text: shownText, msgtype, failed: isFailure(text.data) };
     this.#messages.set(message.id, message);
     this.#held.add(message);
   }
@@ -160,7 +166,9 @@ export class RoomView {
       const before = this.#shown.get(id);
       if (before === text) continue;
       this.#shown.set(id, text);
-      this.#show({ ts, room, who: sender, text, kind: before === undefined ? "message" : "correction" });
+      if (before === undefined) this.#show({ ts, room, who: sender, text, kind: "message" });
+      else if (!text.startsWith(before)) this.#show({ ts, room, who: sender, text, kind: "correction" });
+      else this.#show({ ts, room, who: sender, text: text.slice(before.length), kind: "more" });
     }
   }
 }
@@ -171,6 +179,10 @@ const membershipWords: Readonly<Record<string, string>> = {
   leave: "left",
   ban: "is banned",
 };
+
+function isFailure(content: { readonly "dev.crewroom.error"?: unknown }): boolean {
+  return content["dev.crewroom.error"] !== undefined;
+}
 
 function membershipOf(content: SyncEvent["content"]): string {
   const { membership } = content;

@@ -38,6 +38,8 @@ export const textSchema = z.object({
   body: z.string(),
   msgtype: z.string().default("m.text"),
   filename: z.string().optional(),
+  /** Set by the bridge on a message that tells an error. */
+  "dev.crewroom.error": z.unknown().optional(),
 });
 
 export const typingSchema = z.object({ user_ids: z.array(z.string()) });

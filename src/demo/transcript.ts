@@ -1,24 +1,56 @@
-/** A room's conversation as lines of a terminal: time, room, who, text. */
+/** Rooms' conversations as lines of a terminal: a heading whenever another room is heard, then time, who, text. */
 import type { Shown } from "./room-view.ts";
 
-/** `nameOf` gives the display name of a user or a room; `columns` is the terminal's width. */
-export function transcriptLines(shown: Shown, nameOf: (id: string) => string, columns = 100): readonly string[] {
-  const time = new Date(shown.ts).toTimeString().slice(0, 8);
-  const who = printable(nameOf(shown.who)).slice(0, 12);
-  const room = printable(nameOf(shown.room)).slice(0, 14);
-  const head = `${time}  ${room.padEnd(14)}  ${who.padEnd(12)}  `;
-  if (shown.kind === "action") return [`${head}* ${printable(shown.text)}`];
-  const text = shown.kind === "correction" ? `(corrected) ${shown.text}` : shown.text;
-  const lines = printable(text)
-    .trimEnd()
-    .split("\n")
-    .flatMap((line) => wrap(line, Math.max(columns - head.length, 30)));
-  return lines.map((line, index) => (index === 0 ? head : " ".repeat(head.length)) + line);
+export interface TranscriptOptions {
+  /** The display name of a user or a room. */
+  readonly nameOf: (id: string) => string;
+  readonly say: (line: string) => void;
+  /** Asked for each message: a terminal may be resized. Default: 100. */
+  readonly columns?: () => number;
+}
+
+const whoColumns = 10;
+const least = 30;
+
+/** Gives the function that writes what happened, one thing after another. */
+export function transcript({ nameOf, say, columns = () => 100 }: TranscriptOptions): (shown: Shown) => void {
+  let heading = "";
+  return (shown) => {
+    const room = `── ${printable(nameOf(shown.room)).slice(0, 60)} ──`;
+    if (room !== heading) {
+      say("");
+      say(room);
+    }
+    heading = room;
+    const time = new Date(shown.ts).toTimeString().slice(0, 8);
+    const head = `${time}  ${printable(nameOf(shown.who)).slice(0, whoColumns).padEnd(whoColumns)}  `;
+    const lines = wrapped(printable(wordsOf(shown)).trim(), Math.max(columns() - head.length, least));
+    for (const [index, line] of lines.entries())
+      say(`${index === 0 ? head : " ".repeat(head.length)}${line}`.trimEnd());
+  };
+}
+
+function wordsOf({ kind, text }: Shown): string {
+  switch (kind) {
+    case "message":
+      return text;
+    case "more":
+      return `… ${text.trimStart()}`;
+    case "correction":
+      return `(corrected) ${text}`;
+    case "action":
+      return `* ${text}`;
+  }
 }
 
 /** Without control characters: what an agent says must not steer the terminal that shows it. */
 function printable(text: string): string {
   return text.replaceAll(/[^\P{Cc}\n\t]/gu, "").replaceAll(/[\u202a-\u202e\u2066-\u2069]/g, "");
+}
+
+/** Lines of at most `width` characters, broken between words where there are any. */
+export function wrapped(text: string, width: number): readonly string[] {
+  return text.split("\n").flatMap((line) => wrap(line, width));
 }
 
 function wrap(line: string, width: number): readonly string[] {

@@ -62,13 +62,28 @@ describe("the view of the demo's rooms", () => {
     ]);
   });
 
+  test("an edit that only adds is shown as what it adds", () => {
+    const { view, shown } = watched();
+    const first = message(ada, "half an");
+    view.take(sync([first]), false);
+    view.take(sync([edit(ada, first.event_id, "half an answer. Stopped.")]), false);
+    expect(shown.at(-1)).toMatchObject({ kind: "more", text: " answer. Stopped." });
+  });
+
+  test("one's own joining is not shown, and an error is known from an answer", () => {
+    const { view, shown } = watched();
+    view.take(sync([member(me, "join", "You"), message(ada, "no model", { "dev.crewroom.error": "X" })]), false);
+    expect(shown.map(({ text }) => text)).toEqual(["no model"]);
+    expect(view.messages("!r", ada)).toMatchObject([{ failed: true }]);
+  });
+
   test("what is old is known but not shown", () => {
     const { view, shown } = watched();
     view.take(sync([member(ada, "join", "Ada"), message(ada, "long ago")]), true);
     expect(shown).toEqual([]);
     expect(view.isJoined("!r", ada)).toBe(true);
     expect(view.nameOf(ada)).toBe("Ada");
-    expect(view.nameOf("!r"), "a room without a name is called after the others in it").toBe("Ada");
+    expect(view.nameOf("!r"), "a room without a name is called after the others in it").toBe("direct chat with Ada");
   });
 
   test("a join is shown once, with the room's name that came after it, and a new display name is not", () => {
