@@ -1,7 +1,8 @@
 /** Which part does which effect. The parts need each other, so they are asked for when an effect is done, not before. */
-import { agentUserId, type EventId } from "../core/ids.ts";
+import type { Carried, Follow } from "../core/effect.ts";
+import { agentUserId, type EventId, type RoomId } from "../core/ids.ts";
 import type { Turns } from "../crew/turns.ts";
-import type { Entrance } from "../matrix/entrance.ts";
+import type { Entrance, Joined } from "../matrix/entrance.ts";
 import type { Messenger } from "../matrix/messenger.ts";
 import type { Settling } from "../matrix/settling.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -22,6 +23,16 @@ export interface DoersOptions {
 
 export function createDoers(parts: DoersOptions): Doers {
   const { server, metrics } = parts;
+  const carriedBy = ({ carried }: Follow, { user }: Joined): readonly Carried[] =>
+    carried.filter(({ agent }) => agentUserId(agent, server) === user);
+  /** Invited to the successor of a room that is just being left: both rooms name each other. */
+  const carriedTo = (room: RoomId, joined: Joined): readonly Carried[] => {
+    const { predecessor } = joined.snapshot;
+    const left = predecessor === undefined ? [] : parts.rooms().lane(predecessor).outbox;
+    return left.flatMap((effect) =>
+      effect.kind === "follow" && effect.replacement === room ? carriedBy(effect, joined) : [],
+    );
+  };
   return {
     say: (room, effect, signal) => parts.messenger().say(room, effect, signal),
 
@@ -29,7 +40,7 @@ export function createDoers(parts: DoersOptions): Doers {
       try {
         const joined = await parts.entrance().join(room, effect, signal);
         metrics.joins.inc({ outcome: "joined" });
-        await parts.rooms().put(room, joined);
+        await parts.rooms().put(room, { ...joined, carried: carriedTo(room, joined) });
         // What was pushed after the read-back and before the line above met a room that was not known yet, and was passed
         // over. Only words count: a membership that is decided late could undo a newer one.
         for (const input of await parts.entrance().missed(room, effect, signal)) {
@@ -50,8 +61,7 @@ export function createDoers(parts: DoersOptions): Doers {
 
     follow: async (room, effect, signal) => {
       for (const joined of await parts.entrance().follow(room, effect, signal)) {
-        const carried = effect.carried.filter(({ agent }) => agentUserId(agent, server) === joined.user);
-        await parts.rooms().put(effect.replacement, { ...joined, carried });
+        await parts.rooms().put(effect.replacement, { ...joined, carried: carriedBy(effect, joined) });
       }
       return undefined;
     },

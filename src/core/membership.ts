@@ -161,10 +161,11 @@ function read(draft: Draft, snapshot: Snapshot): void {
   });
 }
 
-/** A conversation from the room that this one replaces. */
+/** A conversation from the room that this one replaces. It may be told twice: by who follows, and by an invite. */
 function goOn(draft: Draft, { agent, history, queue }: Carried): void {
   const key = sessionKey(agent, undefined);
   const session = draft.state.sessions[key];
+  if (session?.history === history) return;
   putSession(draft, key, {
     agent,
     turns: session?.turns ?? 0,
@@ -202,7 +203,10 @@ export function power(draft: Draft, input: PowerChange): void {
   beginAll(draft);
 }
 
-/** The room has a successor. All that waits here goes on there; who follows checks that it is the real one. */
+/**
+ * The room has a successor. All that waits here goes on there; who follows checks that it is the real one. Until then it
+ * is also kept here, where it goes on when the successor is a false one.
+ */
 export function tombstone(draft: Draft, input: Tombstone): void {
   if (draft.state.replacedBy !== undefined) return;
   draft.set({ replacedBy: input.replacement });
@@ -211,7 +215,6 @@ export function tombstone(draft: Draft, input: Tombstone): void {
     .filter((session) => session.thread === undefined)
     .map(({ agent, history, queue }) => ({ agent, history, queue }));
   const users = [draft.world.bot, ...draft.world.crew.keys()].filter((user) => draft.isJoined(user));
-  draft.set({ sessions: {} });
   if (users.length === 0) return;
   draft.emit({
     kind: "follow",

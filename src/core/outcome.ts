@@ -3,7 +3,7 @@ import type { Draft } from "./draft.ts";
 import type { EffectId, EventId } from "./ids.ts";
 import type { OwnInput, TurnOutcome } from "./input.ts";
 import { type RunningTurn, saidLimit, type Session } from "./room.ts";
-import { begin, conclude, placement, putSession, sessionOfTurn } from "./turns.ts";
+import { begin, beginAll, conclude, placement, putSession, sessionOfTurn } from "./turns.ts";
 import { memberById } from "./world.ts";
 
 type Of<Kind extends OwnInput["kind"]> = Extract<OwnInput, { kind: Kind }>;
@@ -76,6 +76,7 @@ export function done(draft: Draft, input: Of<"done">): void {
   const effect = draft.outbox.find((other) => other.id === input.effect);
   if (effect === undefined) return;
   draft.drop((other) => other.id === input.effect);
+  if (effect.kind === "follow") draft.set({ sessions: {} });
   const { event } = input;
   if (effect.kind !== "say" || effect.replaces !== undefined || event === undefined) return;
   draft.set({ said: [...draft.state.said, [event, effect.as] as const].slice(-saidLimit) });
@@ -125,6 +126,7 @@ export function failed(draft: Draft, input: Of<"failed">): void {
       );
       return;
     case "follow":
+      stayHere(draft);
       draft.announce(
         told,
         `The room ${room} was replaced by ${effect.replacement}, but nobody of the crew followed. ${input.sentence}`,
@@ -144,6 +146,13 @@ export function failed(draft: Draft, input: Of<"failed">): void {
       // Counted and kept as a dead letter by the dispatcher; there is nobody left to tell.
       return;
   }
+}
+
+/** What was to go on in another room goes on here. */
+function stayHere(draft: Draft): void {
+  const { replacedBy: _false, ...here } = draft.state;
+  draft.state = here;
+  beginAll(draft);
 }
 
 function inThread(thread: EventId | undefined): { thread?: EventId } {

@@ -69,7 +69,8 @@ export function begin(draft: Draft, key: string): void {
   if (member === undefined || !draft.isJoined(member.user) || !maySpeak(draft.state, member.user)) return;
   if (draft.state.replacedBy !== undefined) return;
 
-  const turn = idFrom("turn", first.cause, session.agent, session.turns) as TurnId;
+  // After an upgrade the same cause may begin a first turn in the next room, on the same history.
+  const turn = idFrom("turn", draft.state.room, first.cause, session.agent, session.turns) as TurnId;
   const running: RunningTurn = {
     id: turn,
     messages: session.queue,

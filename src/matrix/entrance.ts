@@ -84,23 +84,35 @@ export class Entrance {
    * Goes on in a replacement room. Anybody with enough power can point a tombstone at any room, so it must name the old
    * room as its predecessor, which only its creator could write.
    *
-   * @throws CrewError `ROOM_UNVERIFIED`; then our users have left the other room again.
+   * @throws CrewError `ROOM_UNVERIFIED`; then our users have left the other room again, unless they were in it before.
    */
   async follow(room: RoomId, follow: Follow, signal: AbortSignal): Promise<readonly Joined[]> {
     const joined: Joined[] = [];
     for (const user of follow.as) {
       await this.#options.ensure(user);
-      await this.#retrying(signal, this.#options.attempts, undefined, () =>
-        this.#enterUpgrade(follow.replacement, user, follow.via, signal),
-      );
+      // An invite may have brought it there before; or the tombstone points to a room where it works anyway.
+      const wasThere = await this.#isIn(follow.replacement, user, signal);
+      if (!wasThere) {
+        await this.#retrying(signal, this.#options.attempts, undefined, () =>
+          this.#enterUpgrade(follow.replacement, user, follow.via, signal),
+        );
+      }
       const snapshot = await this.#snapshot(follow.replacement, user, signal);
       if (snapshot.predecessor !== room) {
-        await this.leave(follow.replacement, user, "This room does not name the one that it is to replace.", signal);
+        const reason = "This room does not name the one that it is to replace.";
+        if (!wasThere) await this.leave(follow.replacement, user, reason, signal);
         throw new CrewError("ROOM_UNVERIFIED", { room: follow.replacement, old: room });
       }
       joined.push({ kind: "joined", user, snapshot, missed: [], attempts: 1 });
     }
     return joined;
+  }
+
+  async #isIn(room: RoomId, user: UserId, signal: AbortSignal): Promise<boolean> {
+    const rooms = await this.#retrying(signal, undefined, undefined, () =>
+      this.#options.homeserver.joinedRooms(user, { signal }),
+    );
+    return rooms.includes(room);
   }
 
   #snapshot(room: RoomId, user: UserId, signal: AbortSignal): Promise<Snapshot> {
