@@ -117,7 +117,7 @@ function stop(draft: Draft, message: Message, args: readonly string[]): string {
   }
   const stopped = stopTurns(draft, message.sender, member);
   if (stopped.length > 0) return `Stopping ${stopped.join(", ")}.`;
-  return `${member === undefined ? "No agent" : member.name} runs no turn here${member === undefined ? "" : " now"}.`;
+  return member === undefined ? "No agent runs a turn here." : `${member.name} runs no turn here now.`;
 }
 
 /** The port that the core runs commands through. */
