@@ -22,14 +22,17 @@ describe("an agent that is kicked", { timeout: 120_000 }, () => {
     const room = await roomWith(anna, [ada, bo]);
 
     await anna.mention(room, ada, "work for ever");
-    await model.until("a request that hangs", (asked) => asked.some(({ fate }) => fate === "open") || undefined);
+    await model.until(
+      "a request that hangs",
+      (exchanges) => exchanges.some(({ fate }) => fate === "open") || undefined,
+    );
     if (shown > 0) await anna.waitForMessage(room, "the first words", { from: ada });
     // Waits for its turn, and goes with it.
     const waiting = await anna.mention(room, ada, "and this");
     await anna.waitForReceipt(room, ada, waiting);
     await anna.kick(room, ada);
 
-    await model.until("its end", (asked) => asked.every(({ fate }) => fate === "abandoned") || undefined);
+    await model.until("its end", (exchanges) => exchanges.every(({ fate }) => fate === "abandoned") || undefined);
     // The room is handled in order: when bo answers, the kick has been, with all that came of it.
     await anna.mention(room, bo, "what happened?");
     await anna.waitForMessage(room, /heard: .*what happened\?/, { from: bo });

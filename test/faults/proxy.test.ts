@@ -1,22 +1,18 @@
 /** What stands between the bridge and its homeserver refuses requests, loses answers, and asks for patience. */
 import { describe, expect, test } from "vitest";
 import { BridgeProcess } from "../support/bridge-process.ts";
-import { type Asked, Proxy } from "../support/proxy.ts";
-import { openStage, type StageOptions } from "../support/stage.ts";
-import { expectFiveEach, expectWell, fiveMessages, roomWith, saidBy, waitForCount } from "./support.ts";
+import type { Asked } from "../support/proxy.ts";
+import {
+  expectFiveEach,
+  expectWell,
+  fiveMessages,
+  isSend,
+  openBehindProxy,
+  roomWith,
+  saidBy,
+  waitForCount,
+} from "./support.ts";
 
-/** A stage whose bridge reaches Synapse through a proxy only; it is not started. */
-async function openBehindProxy(options: StageOptions) {
-  await using opened = new AsyncDisposableStack();
-  const proxy = opened.use(await Proxy.start());
-  const config = { homeserver: { address: proxy.url }, limits: { retry_max_seconds: 1 } };
-  const stage = opened.use(await openStage({ ...options, config, start: false }));
-  proxy.passTo(stage.synapse.url);
-  const resources = opened.move();
-  return { stage, proxy, [Symbol.asyncDispose]: () => resources.disposeAsync() };
-}
-
-const isSend = ({ method, path }: Asked): boolean => method === "PUT" && path.includes("/send/m.room.message/");
 const isJoin =
   (user: string) =>
   (asked: Asked): boolean =>
@@ -89,7 +85,7 @@ describe("behind a proxy that fails", { timeout: 180_000 }, () => {
     const met = proxy.fail({ fits: isPing, times: 2, how: "refuse", answer: { status: 502, json } });
     await using bridge = await BridgeProcess.start(stage.crew);
     await proxy.until("a ping that succeeds", (exchanges) =>
-      exchanges.some((exchange) => isPing(exchange) && exchange.fate === "answered") ? true : undefined,
+      exchanges.some(({ asked, fate }) => isPing(asked) && fate === "answered") ? true : undefined,
     );
     await expectWell(bridge);
     expect(met()).toBe(2);

@@ -4,7 +4,26 @@ import { poll } from "../../src/demo/poll.ts";
 import type { BridgeProcess } from "../support/bridge-process.ts";
 import { patienceMs } from "../support/changes.ts";
 import type { Person } from "../support/person.ts";
+import { type Asked, Proxy } from "../support/proxy.ts";
+import { openStage, type StageOptions } from "../support/stage.ts";
 import type { Said } from "../support/transcript.ts";
+
+/** A stage whose bridge reaches Synapse through a proxy only. The bridge is not started. */
+export async function openBehindProxy(
+  options: Omit<StageOptions, "config" | "start"> & { readonly limits?: Readonly<Record<string, number>> },
+) {
+  await using opened = new AsyncDisposableStack();
+  const proxy = opened.use(await Proxy.start());
+  const { limits, ...others } = options;
+  const config = { homeserver: { address: proxy.url }, limits: { retry_max_seconds: 1, ...limits } };
+  const stage = opened.use(await openStage({ ...others, config, start: false }));
+  proxy.passTo(stage.synapse.url);
+  const resources = opened.move();
+  return { stage, proxy, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+}
+
+/** A message on its way to the homeserver. */
+export const isSend = ({ method, path }: Asked): boolean => method === "PUT" && path.includes("/send/m.room.message/");
 
 /** The process lives, and comes to be ready: after an outage its ping to itself takes a moment. */
 export async function expectWell(bridge: BridgeProcess): Promise<void> {

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, request as ask, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
-import { Changes } from "./changes.ts";
+import { Changes, type WaitOptions } from "./changes.ts";
 
 export interface Asked {
   readonly method: string;
@@ -19,9 +19,13 @@ export interface Asked {
 /** What became of a request. `abandoned`: who asked went away before the answer was complete. */
 export type Fate = "open" | "answered" | "failed" | "abandoned";
 
-export interface Exchange extends Asked {
+export interface Exchange {
+  readonly asked: Asked;
   readonly fate: Fate;
 }
+
+/** As the proxy keeps it. */
+type Kept = { -readonly [Key in keyof Exchange]: Exchange[Key] };
 
 export interface Fault {
   readonly fits: (asked: Asked) => boolean;
@@ -43,19 +47,21 @@ interface Answer {
   readonly json?: object;
 }
 
+/** Of how many requests a failed wait tells. */
+const toldOf = 50;
 /** A proxy's own page, which no homeserver would send. */
 const page = "<html><body>The server behind this proxy is not available.</body></html>";
 
 export class Proxy implements AsyncDisposable {
   readonly #server: Server;
-  readonly #exchanges: { asked: Asked; fate: Fate }[] = [];
+  readonly #exchanges: Kept[] = [];
   readonly #faults: { readonly fault: Fault; met: number }[] = [];
   readonly #changes = new Changes();
   #target: string | undefined;
 
   private constructor() {
     this.#server = createServer((incoming, response) => {
-      const exchange: { asked: Asked; fate: Fate } = { asked: askedOf(incoming), fate: "open" };
+      const exchange: Kept = { asked: askedOf(incoming), fate: "open" };
       this.#exchanges.push(exchange);
       this.#changes.changed();
       response.once("close", () => {
@@ -93,17 +99,24 @@ export class Proxy implements AsyncDisposable {
 
   /** All requests until now, in the order in which they came. */
   get exchanges(): readonly Exchange[] {
-    return this.#exchanges.map(({ asked, fate }) => ({ ...asked, fate }));
+    return this.#exchanges;
   }
 
   /** Resolves when `probe` gives something; it is asked after every request and every end of one. */
-  until<T>(what: string, probe: (exchanges: readonly Exchange[]) => T | undefined): Promise<T> {
+  until<T>(
+    what: string,
+    probe: (exchanges: readonly Exchange[]) => T | undefined,
+    options: Pick<WaitOptions, "timeoutMs"> = {},
+  ): Promise<T> {
     const describe = (): string =>
-      `${what}; the proxy saw:\n${this.exchanges.map(({ method, path, fate }) => `  ${method} ${path}: ${fate}`).join("\n")}`;
-    return this.#changes.until(() => probe(this.exchanges), { describe });
+      `${what}; of these requests: ${this.#exchanges
+        .slice(-toldOf)
+        .map(({ asked, fate }) => `\n  ${asked.method} ${asked.path}: ${fate}`)
+        .join("")}`;
+    return this.#changes.until(() => probe(this.#exchanges), { ...options, describe });
   }
 
-  async #handle(incoming: IncomingMessage, response: ServerResponse, exchange: { asked: Asked; fate: Fate }) {
+  async #handle(incoming: IncomingMessage, response: ServerResponse, exchange: Kept) {
     const entry = this.#faults.find(({ fault, met }) => met < (fault.times ?? Infinity) && fault.fits(exchange.asked));
     if (entry !== undefined) entry.met += 1;
     const { fault } = entry ?? {};
@@ -147,7 +160,7 @@ function passOn(target: string, incoming: IncomingMessage) {
   return { asked, answered };
 }
 
-function failWith(answer: Fault["answer"], response: ServerResponse, exchange: { fate: Fate }): void {
+function failWith(answer: Fault["answer"], response: ServerResponse, exchange: Kept): void {
   exchange.fate = "failed";
   if (answer === "cut") {
     response.destroy();
