@@ -22,6 +22,7 @@ import { Messenger } from "./matrix/messenger.ts";
 import { Outage } from "./matrix/outage.ts";
 import { OwnUsers } from "./matrix/own-users.ts";
 import { createReads } from "./matrix/reads.ts";
+import { Receipts } from "./matrix/receipts.ts";
 import type { Registration } from "./matrix/registration.ts";
 import { retrying, type RetryOptions } from "./matrix/retry.ts";
 import { Settling } from "./matrix/settling.ts";
@@ -128,7 +129,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
     }),
     fleeting: (room, effect) => {
       if (effect.kind === "abort") turns.abort(effect.turn);
-      else void messenger.receipt(room, effect, signal);
+      else receipts.add(room, effect);
     },
     onOutcome: (effect, event) => spoken.get(effect)?.(event),
     bury: async (letter) => {
@@ -159,15 +160,14 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
     log,
   });
   const messenger = new Messenger({
-    homeserver,
     speaker: new Speaker({ homeserver, longAnswerBytes: limits.long_answer_bytes }),
     users,
     membersOf: (room) => presence.membersOf(room),
     retry,
     inFlight: limits.sends_in_flight,
     metrics,
-    log,
   });
+  const receipts = new Receipts({ homeserver, after: (ms, until) => delay(ms, undefined, { signal: until }), log });
   const entrance = new Entrance({
     homeserver,
     reads,
@@ -271,6 +271,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   // is sent, and the store closes.
   parts.defer(() => ending.abort());
   parts.use(dispatcher);
+  parts.use(receipts);
   parts.defer(() => (outage.up ? dispatcher.drain(limits.drain_seconds * 1_000) : undefined));
   parts.use(intake);
   parts.use(turns);

@@ -1,18 +1,14 @@
 /** Says things in rooms for as long as it takes: repeats what the homeserver did not take, a bounded number at once. */
 import pLimit from "p-limit";
-import type { Fleeting, Say } from "../core/effect.ts";
-import { reasonOf } from "../core/errors.ts";
+import type { Say } from "../core/effect.ts";
 import type { EventId, RoomId, UserId } from "../core/ids.ts";
-import type { Logger } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Members } from "./compose/mentions.ts";
-import type { Homeserver } from "./homeserver.ts";
 import type { OwnUsers } from "./own-users.ts";
 import { retrying, type RetryOptions } from "./retry.ts";
 import type { Speaker } from "./speak.ts";
 
 export interface MessengerOptions {
-  readonly homeserver: Pick<Homeserver, "receipt">;
   readonly speaker: Speaker;
   readonly users: OwnUsers;
   /** Who is in a room, for mentions. */
@@ -21,7 +17,6 @@ export interface MessengerOptions {
   /** `limits.sends_in_flight` */
   readonly inFlight: number;
   readonly metrics: Pick<Metrics, "sends" | "sendLatency">;
-  readonly log: Logger;
 }
 
 export class Messenger {
@@ -49,19 +44,5 @@ export class Messenger {
   amend(room: RoomId, as: UserId, message: EventId, text: string, signal: AbortSignal): Promise<void> {
     const { speaker, membersOf } = this.#options;
     return this.#slots(() => speaker.amend(room, as, message, text, membersOf(room), signal));
-  }
-
-  /** One try, and nobody is told when it fails: the next receipt covers this one. */
-  async receipt(
-    room: RoomId,
-    { as, event, thread }: Extract<Fleeting, { kind: "receipt" }>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { homeserver, log } = this.#options;
-    try {
-      await this.#slots(() => homeserver.receipt(room, as, event, thread ?? "main", { signal }));
-    } catch (thrown) {
-      log.debug({ room, reason: reasonOf(thrown) }, "a read receipt was not sent");
-    }
   }
 }
