@@ -1,8 +1,12 @@
 /**
  * From the homeserver's transactions to the lanes.
  *
- *   accept ──▶ inbox (on disk) ──▶ 200     and then, per event:   decode ──▶ lane ──▶ recorded
- *                  └───────────────── removed when all of its events are recorded ◀───────┘
+ *   accept ──┬──▶ inbox (on disk) ──▶ 200
+ *            │         └──── removed when all of its events are recorded ◀──┐
+ *            └──▶ per event: lane ──▶ recorded ─────────────────────────────┘
+ *
+ * Both ways begin at once, so that on SQLite the inbox and the records share a commit. An event may so be recorded when
+ * its transaction is not: then the homeserver has no 200, brings it again, and the event's id is known.
  */
 import { reasonOf } from "../core/errors.ts";
 import type { EventId, RoomId } from "../core/ids.ts";
@@ -38,12 +42,14 @@ export class Intake implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Resolves when the transaction is on disk. */
+  /** Resolves when the transaction is on disk. One with nothing to act on (receipts, typing) needs no place there. */
   async accept(raw: string, decoded: Decoded, arrivedAt: number): Promise<void> {
+    if (decoded.length === 0) return;
     while (this.#waiting > waitingLimit) await this.#room.promise;
-    const seq = await this.#options.inbox.append(raw);
     for (const { input } of decoded) if (input.kind === "message") this.#arrivals.set(input.event, arrivedAt);
-    this.#begin(seq, decoded);
+    const kept = this.#options.inbox.append(raw);
+    this.#begin(kept, decoded);
+    await kept;
   }
 
   /** Handles what was left in the inbox when the process ended. Resolves when it is all in the lanes. */
@@ -52,7 +58,7 @@ export class Intake implements AsyncDisposable {
     for await (const { seq, raw } of this.#pending()) {
       count++;
       try {
-        this.#begin(seq, this.#options.decode(raw));
+        this.#begin(Promise.resolve(seq), this.#options.decode(raw));
       } catch (thrown) {
         this.#options.log.error(
           { seq, reason: reasonOf(thrown) },
@@ -73,9 +79,9 @@ export class Intake implements AsyncDisposable {
     return this.#arrivals.get(event);
   }
 
-  #begin(seq: InboxSeq, decoded: Decoded): void {
+  #begin(kept: Promise<InboxSeq>, decoded: Decoded): void {
     this.#waiting += decoded.length;
-    const fed = this.#feed(seq, decoded).finally(() => {
+    const fed = this.#feed(kept, decoded).finally(() => {
       this.#feeding.delete(fed);
       this.#waiting -= decoded.length;
       for (const { input } of decoded) this.#arrivals.delete(input.event);
@@ -86,15 +92,18 @@ export class Intake implements AsyncDisposable {
     this.#feeding.add(fed);
   }
 
-  async #feed(seq: InboxSeq, decoded: Decoded): Promise<void> {
+  async #feed(kept: Promise<InboxSeq>, decoded: Decoded): Promise<void> {
     const { put, onHandled, inbox, log } = this.#options;
+    // The homeserver hears of what cannot be kept, and brings it again.
+    const place = kept.catch(() => undefined);
     try {
       const outcomes = await Promise.all(decoded.map(({ room, input }) => put(room, input)));
       for (const { outcome } of outcomes) onHandled(outcome);
-      await inbox.remove([seq]);
+      const seq = await place;
+      if (seq !== undefined) await inbox.remove([seq]);
     } catch (thrown) {
       log.error(
-        { seq, reason: reasonOf(thrown) },
+        { seq: await place, reason: reasonOf(thrown) },
         "a transaction could not be handled; it stays in the inbox for the next start",
       );
     }
