@@ -91,11 +91,25 @@ function headersOf(call: ModelCall): Record<string, string> {
   };
 }
 
+type Chat = ReturnType<typeof newChat>;
+
+function newChat(sdk: Sdk, settings: ModelSettings) {
+  const provider = sdk.createOpenAICompatible({
+    name: "crewroom",
+    baseURL: settings.baseUrl,
+    includeUsage: true,
+    ...(settings.apiKey === undefined ? {} : { apiKey: settings.apiKey }),
+    ...(settings.headers === undefined ? {} : { headers: settings.headers }),
+  });
+  return provider.chatModel(settings.model);
+}
+
 /** Makes the models of the config ready to be asked. Nothing is loaded or contacted before the first call. */
 export function createModels(options: ModelsOptions): Models {
   const { clock = Date.now, random = Math.random, maxRetries = defaultRetries } = options;
   const wait = options.wait ?? (async (ms, signal) => sleep(ms, undefined, { signal }));
   const gauges = new Map<string, TokenGauge>();
+  const chats = new Map<string, Chat>();
 
   function settings(model: string): ModelSettings {
     const found = Object.hasOwn(options.models, model) ? options.models[model] : undefined;
@@ -106,6 +120,13 @@ export function createModels(options: ModelsOptions): Models {
   function gaugeOf(model: string): TokenGauge {
     const found = gauges.get(model) ?? new TokenGauge();
     gauges.set(model, found);
+    return found;
+  }
+
+  /** Kept, because the SDK compiles its schemas anew for each one that it makes. */
+  function chatOf(sdk: Sdk, model: string, chosen: ModelSettings): Chat {
+    const found = chats.get(model) ?? newChat(sdk, chosen);
+    chats.set(model, found);
     return found;
   }
 
@@ -129,15 +150,8 @@ export function createModels(options: ModelsOptions): Models {
     });
 
     try {
-      const provider = sdk.createOpenAICompatible({
-        name: "crewroom",
-        baseURL: chosen.baseUrl,
-        includeUsage: true,
-        ...(chosen.apiKey === undefined ? {} : { apiKey: chosen.apiKey }),
-        ...(chosen.headers === undefined ? {} : { headers: chosen.headers }),
-      });
       const result = sdk.streamText({
-        model: provider.chatModel(chosen.model),
+        model: chatOf(sdk, call.model, chosen),
         instructions: call.system,
         messages: [...call.messages],
         ...(call.tools.length === 0 ? {} : { tools: toolSet(sdk, call.tools) }),
