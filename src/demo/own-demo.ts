@@ -16,6 +16,7 @@ import { openDemoModel } from "./demo-model.ts";
 import { lockDemo, openDemoState } from "./demo-state.ts";
 import { aborted } from "./interrupt.ts";
 import { poll } from "./poll.ts";
+import { wrapped } from "./transcript.ts";
 
 export interface OwnDemoOptions {
   /** Address of the client-server API. */
@@ -72,7 +73,7 @@ export async function runOwnDemo(options: OwnDemoOptions): Promise<never> {
   const logFile = path.join(directory, "crewroom.log");
   parts.use(await openDemoBridge(config, registration, logFile));
   say("");
-  say(model.told);
+  for (const line of wrapped(model.told, process.stdout.columns ?? 100)) say(line);
   say(`The crew serves. As ${person}, start a chat in Element with one of them, or invite them to a room:`);
   for (const { id, name } of config.agents) say(`  ${name.padEnd(8)} ${agentUserId(id, domain)}`);
   say(`The bridge writes its log to ${logFile}. Ctrl-C ends the demo.`);
