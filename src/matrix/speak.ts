@@ -33,8 +33,7 @@ export class Speaker {
 
   /** Sends what an effect says. Resolves with its (first) event. Each call is one try. */
   async say(room: RoomId, say: Say, members: Members, signal: AbortSignal): Promise<EventId> {
-    if (!isLong(say.text, this.#options.longAnswerBytes))
-      return this.#sayText(room, say, say.text, members, signal);
+    if (!isLong(say.text, this.#options.longAnswerBytes)) return this.#sayText(room, say, say.text, members, signal);
     // The summary stands in the place of the answer; the whole follows as a file.
     if (say.replaces !== undefined) {
       const event = await this.#sayText(room, say, summarise(say.text, summaryChars), members, signal);
