@@ -60,6 +60,9 @@ export interface RunningBridge {
   readonly lost: Promise<CrewError>;
 }
 
+/** A homeserver that cannot reach us is told and counted, but not waited for any longer than that. */
+const pingPatienceMs = 2_000;
+
 /** @throws CrewError `STORE_LOCKED`, `STORE_UNUSABLE`, `PORT_TAKEN`, `TOKEN_UNKNOWN`. */
 export async function startBridge({ config, registration, log }: BridgeOptions): Promise<RunningBridge> {
   await using parts = new AsyncDisposableStack();
@@ -288,7 +291,8 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   // A homeserver that is down keeps nobody from starting: what it sends later is kept, and all else waits for it.
   const down = new Promise<void>((resolve) => outage.onChange((up) => up || resolve()));
   await Promise.race([settled, down]);
-  void watch.ping();
+  // Mostly answered at once, and then the bridge is ready in every sense when it says so.
+  await Promise.race([watch.ping(), down, delay(pingPatienceMs, undefined, { ref: false })]);
   log.info({ port, agents: world.crew.size, version }, "serving");
 
   const running = parts.move();
