@@ -1,0 +1,32 @@
+/**
+ * `npm run bench`: speed and memory, measured on the real thing. docs/performance.md has the method.
+ *
+ *   --only NAME   one of the measurements below; may be repeated
+ *   --json        the rows as JSON, with the figure of every run
+ *   --strict      exit 1 when a figure does not keep its limit
+ */
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { ingest } from "./ingest.ts";
+import { memory } from "./memory.ts";
+import { roundTrip } from "./round-trip.ts";
+import { type Measure, type Row, table } from "./row.ts";
+
+const measurements: Readonly<Record<string, Measure>> = { "round-trip": roundTrip, ingest, memory };
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string", multiple: true, default: Object.keys(measurements) },
+    json: { type: "boolean", default: false },
+    strict: { type: "boolean", default: false },
+  },
+});
+
+const rows: Row[] = [];
+for (const name of values.only) {
+  const measure = measurements[name];
+  if (measure === undefined) throw new Error(`There is no ${name}; there are ${Object.keys(measurements).join(", ")}`);
+  rows.push(...(await measure((line) => process.stderr.write(`${line}\n`))));
+}
+process.stdout.write(`${values.json ? JSON.stringify(rows, undefined, 2) : table(rows)}\n`);
+if (values.strict && rows.some((row) => row.ok === false)) process.exitCode = 1;
