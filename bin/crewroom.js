@@ -11,7 +11,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 const needed = 24;
-/** In MB. Node's own 16 lets a bridge keep 30 MB of garbage while it has nothing to do; see docs/performance.md. */
+/** In MB. Node's own 16 lets an idle bridge hold 20 to 40 MB more; see docs/performance.md. */
 const flags = ["--max-semi-space-size=4"];
 /** @type {Readonly<Record<string, string | undefined>>} */
 const packages = {
