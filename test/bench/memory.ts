@@ -4,10 +4,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../src/demo/ports.ts";
-import { BridgeProcess } from "../support/bridge-process.ts";
 import { writeCrew } from "../support/crew.ts";
 import { freshSynapse } from "../support/fresh-synapse.ts";
-import { bridgeEnv } from "./bridge-env.ts";
+import { startBenchBridge } from "./bench-bridge.ts";
 import { startChild } from "./child.ts";
 import type { Measure } from "./row.ts";
 import { rssOf } from "./rss.ts";
@@ -17,7 +16,7 @@ const serverName = "localhost";
 const agents = Array.from({ length: 100 }, (_, n) => `a${String(n).padStart(2, "0")}`);
 const rooms = 10;
 const settleMs = 5_000;
-const limitMib = 160;
+const limitMb = 160;
 
 export const memory: Measure = async (progress) => {
   await using opened = new AsyncDisposableStack();
@@ -31,13 +30,13 @@ export const memory: Measure = async (progress) => {
     agents,
   });
   const synapse = opened.use(await freshSynapse({ serverName, port, registrations: [crew.registrationFile] }));
-  const bridge = opened.use(await BridgeProcess.start(crew, bridgeEnv));
+  const bridge = opened.use(await startBenchBridge(crew));
   const idle = opened.use(await startChild("idle.ts", {}));
   const pid = (): number => bridge.pid ?? 0;
   const settled = async (what: string): Promise<number> => {
     await delay(settleMs);
     const rss = await rssOf(pid());
-    progress(`memory, ${what}: ${rss.toFixed(0)} MiB`);
+    progress(`memory, ${what}: ${rss.toFixed(0)} MB`);
     return rss;
   };
 
@@ -55,10 +54,10 @@ export const memory: Measure = async (progress) => {
   return [
     {
       what: "Memory, 100 idle agents in 10 rooms",
-      figure: `${joined.toFixed(0)} MiB; ${restarted.toFixed(0)} MiB after a restart`,
-      limit: `≤ ${limitMib} MiB`,
-      comparedWith: `a Node that only listens: ${bare.toFixed(0)} MiB`,
-      ok: Math.max(joined, restarted) <= limitMib,
+      figure: `${joined.toFixed(0)} MB; ${restarted.toFixed(0)} MB after a restart`,
+      limit: `≤ ${limitMb} MB`,
+      comparedWith: `a Node that only listens: ${bare.toFixed(0)} MB`,
+      ok: Math.max(joined, restarted) <= limitMb,
       runs: [joined, restarted],
     },
   ];

@@ -20,18 +20,20 @@ export class BridgeProcess implements AsyncDisposable {
   readonly stdout: string[] = [];
   readonly stderr: string[] = [];
   readonly #env: NodeJS.ProcessEnv;
+  readonly #main: string;
   readonly #lines = new Changes();
   #child: Child | undefined;
   #exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }> | undefined;
 
-  private constructor(crew: Crew, env: NodeJS.ProcessEnv) {
+  private constructor(crew: Crew, env: NodeJS.ProcessEnv, main: string) {
     this.crew = crew;
     this.#env = env;
+    this.#main = main;
   }
 
   /** Starts `crewroom start` and resolves when it has printed `ready`. */
-  static async start(crew: Crew, env: NodeJS.ProcessEnv = {}): Promise<BridgeProcess> {
-    const bridge = new BridgeProcess(crew, env);
+  static async start(crew: Crew, env: NodeJS.ProcessEnv = {}, main = mainFile): Promise<BridgeProcess> {
+    const bridge = new BridgeProcess(crew, env, main);
     await bridge.start();
     return bridge;
   }
@@ -57,7 +59,7 @@ export class BridgeProcess implements AsyncDisposable {
     if (this.#child !== undefined) throw new Error("The bridge runs already");
     const child = spawn(
       process.execPath,
-      ["--import", followParent, mainFile, "start", "--config", this.crew.configFile],
+      ["--import", followParent, this.#main, "start", "--config", this.crew.configFile],
       {
         env: { ...process.env, ...this.#env },
         stdio: ["pipe", "pipe", "pipe"],
