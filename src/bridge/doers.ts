@@ -13,7 +13,7 @@ import type { Rooms } from "../rooms/rooms.ts";
 export interface DoersOptions {
   readonly server: string;
   readonly messenger: () => Messenger;
-  readonly entrance: () => Pick<Entrance, "join" | "missed" | "leave" | "follow">;
+  readonly entrance: () => Pick<Entrance, "join" | "missed" | "reject" | "follow">;
   readonly settling: () => Settling;
   readonly turns: () => Turns;
   readonly intake: () => Intake;
@@ -54,7 +54,7 @@ export function createDoers(parts: DoersOptions): Doers {
     },
 
     leave: async (room, effect, signal) => {
-      await parts.entrance().leave(room, effect.as, effect.reason, signal);
+      await parts.entrance().reject(room, effect, signal);
       metrics.joins.inc({ outcome: "rejected" });
       return undefined;
     },

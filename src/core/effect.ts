@@ -50,6 +50,8 @@ export interface Leave {
   readonly id: EffectId;
   readonly as: UserId;
   readonly reason: string;
+  /** Set when it rejects an invite: who invited. */
+  readonly inviter?: UserId;
 }
 
 /** A conversation that goes on in another room after an upgrade. */

@@ -99,7 +99,7 @@ export type OwnInput =
       readonly user: UserId;
       readonly snapshot: Snapshot;
       readonly missed: readonly MatrixInput[];
-      /** Attempts that the join took. */
+      /** Attempts that the join took; 1 for one that took no time worth a word. */
       readonly attempts: number;
       /** Conversations that go on here after a room upgrade. */
       readonly carried?: readonly Carried[];

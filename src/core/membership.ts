@@ -73,7 +73,13 @@ function invited(draft: Draft, input: Member): void {
   if (!welcome) {
     const reason =
       "Only people whom the operator has named may invite me. Please ask the operator for the permission talk.";
-    draft.emit({ kind: "leave", id: `${input.event}:refused` as EffectId, as: input.user, reason });
+    draft.emit({
+      kind: "leave",
+      id: `${input.event}:refused` as EffectId,
+      as: input.user,
+      reason,
+      inviter: input.sender,
+    });
     draft.notes.push({ kind: "refused", user: input.sender });
     return;
   }

@@ -1,6 +1,7 @@
 /** Brings our users into rooms: joins, rejected invites, and room upgrades. */
+import { setTimeout as delay } from "node:timers/promises";
 import { CrewError } from "../core/errors.ts";
-import type { Follow, Join } from "../core/effect.ts";
+import type { Follow, Join, Leave } from "../core/effect.ts";
 import type { RoomId, UserId } from "../core/ids.ts";
 import { serverOf } from "../core/ids.ts";
 import type { MatrixInput, OwnInput, Snapshot } from "../core/input.ts";
@@ -27,6 +28,14 @@ export interface EntranceOptions {
 
 /** A remote server may take that long to let us in. */
 const joinTimeoutMs = 180_000;
+/** A join that takes longer is worth a word to who invited. */
+const lateAfterMs = 5_000;
+/**
+ * The inviting server keeps its invite only after ours has taken it, and so perhaps after we know of it. To a rejection
+ * that comes before, it says that there is no invite; Synapse then rejects it on our side only, and the person there
+ * would wait for ever.
+ */
+const remoteInviteMs = 2_000;
 /** Events that are read back after a join, at most. */
 const missedLimit = 100;
 
@@ -44,19 +53,24 @@ export class Entrance {
   async join(room: RoomId, join: Join, signal: AbortSignal): Promise<Joined> {
     const { attempts } = this.#options;
     await this.#options.ensure(join.as);
+    const began = performance.now();
+    const isLate = (): boolean => performance.now() - began > lateAfterMs;
     let tries = 1;
+    let told = false;
     await this.#retrying(
       signal,
       attempts,
       (retry) => {
         tries = retry.attempts + 1;
-        if (retry.attempts === 1) this.#options.onSlowJoin(room, join, retry.error);
+        if (told || !isLate()) return;
+        told = true;
+        this.#options.onSlowJoin(room, join, retry.error);
       },
       () => this.#enter(room, join.as, join.via, signal),
     );
     const snapshot = await this.#snapshot(room, join.as, signal);
     const missed = await this.missed(room, join, signal);
-    return { kind: "joined", user: join.as, snapshot, missed, attempts: tries };
+    return { kind: "joined", user: join.as, snapshot, missed, attempts: isLate() ? tries : 1 };
   }
 
   /** What came into the room since the invite, oldest first. */
@@ -71,6 +85,12 @@ export class Entrance {
   /** What a room is that one of ours is in already. */
   async adopt(room: RoomId, user: UserId, signal: AbortSignal): Promise<Joined> {
     return { kind: "joined", user, snapshot: await this.#snapshot(room, user, signal), missed: [], attempts: 1 };
+  }
+
+  /** Leaves, or rejects an invite. One from another server takes a moment: see {@link remoteInviteMs}. */
+  async reject(room: RoomId, { as, reason, inviter }: Leave, signal: AbortSignal): Promise<void> {
+    if (inviter !== undefined && serverOf(inviter) !== serverOf(as)) await delay(remoteInviteMs, undefined, { signal });
+    await this.leave(room, as, reason, signal);
   }
 
   async leave(room: RoomId, as: UserId, reason: string, signal: AbortSignal): Promise<void> {

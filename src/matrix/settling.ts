@@ -91,6 +91,7 @@ export class Settling {
   /** A join takes long. The agent is not in the room yet, so the bot tells who invited it in a direct chat. */
   async tellSlowJoin(room: RoomId, join: Join, error: HomeserverError): Promise<void> {
     const { premises, bot, put, signal, log } = this.#options;
+    log.warn({ room, user: join.as, reason: error.message }, "a join did not succeed yet; trying again");
     try {
       const direct = await premises.direct(join.inviter, signal);
       await this.#adopt(direct, bot);

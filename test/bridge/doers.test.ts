@@ -44,7 +44,7 @@ test("what is pushed while a join reads back, into a room that is not known yet,
         return { kind: "joined", user: ada.user, snapshot, missed: [], attempts: 1 };
       },
       missed: async () => [hello],
-      leave: unused,
+      reject: unused,
       follow: unused,
     }),
   });

@@ -109,7 +109,7 @@ test("who may not talk gets one refusal, in words, and cannot bring an agent int
 });
 
 test(
-  "a join that the other server is too slow for is made later, and the inviter is told",
+  "a join that the other server does not answer is made later, and the inviter is told",
   { timeout: 180_000 },
   async () => {
     const { bridge, crew } = shared.stage;
@@ -119,9 +119,9 @@ test(
     await bridge.stop();
     const room = await zoe.createDirectRoom(ada, "are you coming?");
     await away().kill();
-    const from = bridge.stdout.length;
+    const from = bridge.stderr.length;
     await bridge.start();
-    await bridge.waitForLine(/could not|cannot|slow|retr/i, { from, timeoutMs: 60_000 }).catch(() => undefined);
+    await bridge.waitForLine(/a join did not succeed yet/, { stream: "stderr", from, timeoutMs: 90_000 });
     await away().start();
     await zoe.waitForMessage(room, "ada heard: are you coming?", { from: ada, timeoutMs: 120_000 });
     await zoe.waitForMessage(room, /Sorry that it took me \d+ attempts/, { from: ada });
