@@ -17,13 +17,7 @@ export const metricTable = {
   transactions: {
     type: "counter",
     name: "crewroom_transactions_received_total",
-    help: "Transactions from the homeserver that were written to the inbox.",
-    labels: [],
-  },
-  transactionsDuplicate: {
-    type: "counter",
-    name: "crewroom_transactions_duplicate_total",
-    help: "Transactions that brought nothing new, e.g. repeated after a lost answer.",
+    help: "Transactions from the homeserver that were taken, those with nothing to act on included.",
     labels: [],
   },
   events: {

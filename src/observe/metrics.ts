@@ -41,7 +41,6 @@ export function createMetrics(): Metrics {
   registerProcessMetrics(registry);
   return {
     transactions: counter(t.transactions),
-    transactionsDuplicate: counter(t.transactionsDuplicate),
     events: counter(t.events),
     eventsHandled: counter(t.eventsHandled),
     eventsMalformed: counter(t.eventsMalformed),
