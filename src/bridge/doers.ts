@@ -1,5 +1,6 @@
 /** Which part does which effect. The parts need each other, so they are asked for when an effect is done, not before. */
-import type { Carried, Follow } from "../core/effect.ts";
+import type { Carried, Follow, Join } from "../core/effect.ts";
+import { outdated } from "../core/input.ts";
 import { agentUserId, type EventId, type RoomId } from "../core/ids.ts";
 import type { Turns } from "../crew/turns.ts";
 import type { Entrance, Joined } from "../matrix/entrance.ts";
@@ -33,14 +34,22 @@ export function createDoers(parts: DoersOptions): Doers {
       effect.kind === "follow" && effect.replacement === room ? carriedBy(effect, joined) : [],
     );
   };
+  /** Joins, and looks until nothing has changed while it looked. A join that is repeated changes nothing. */
+  const learn = async (room: RoomId, effect: Join, signal: AbortSignal): Promise<void> => {
+    for (;;) {
+      const asOf = parts.rooms().lane(room).state?.changes ?? 0;
+      const joined = await parts.entrance().join(room, effect, signal);
+      const { reply } = await parts.rooms().put(room, { ...joined, carried: carriedTo(room, joined), asOf });
+      if (reply !== outdated) return;
+    }
+  };
   return {
     say: (room, effect, signal) => parts.messenger().say(room, effect, signal),
 
     join: async (room, effect, signal) => {
       try {
-        const joined = await parts.entrance().join(room, effect, signal);
+        await learn(room, effect, signal);
         metrics.joins.inc({ outcome: "joined" });
-        await parts.rooms().put(room, { ...joined, carried: carriedTo(room, joined) });
         // What was pushed after the read-back and before the line above met a room that was not known yet, and was passed
         // over. Only words count: a membership that is decided late could undo a newer one.
         for (const input of await parts.entrance().missed(room, effect, signal)) {

@@ -5,7 +5,7 @@
 import { agentSays } from "./breaker.ts";
 import { Draft, type Note } from "./draft.ts";
 import type { Effect, Fleeting } from "./effect.ts";
-import type { Input, MatrixInput, OwnInput } from "./input.ts";
+import { outdated, type Input, type MatrixInput, type OwnInput } from "./input.ts";
 import { caughtUp, encryption, joined, member, power, tombstone } from "./membership.ts";
 import { done, failed, turnEnded, turnSpeaks } from "./outcome.ts";
 import { edit, message, reaction, redaction } from "./people.ts";
@@ -69,6 +69,10 @@ function matrixInput(draft: Draft, input: MatrixInput): void {
 function ownInput(draft: Draft, input: OwnInput): void {
   switch (input.kind) {
     case "joined":
+      if (isOutdated(draft, input)) {
+        draft.reply = outdated;
+        return;
+      }
       joined(draft, input);
       for (const missed of input.missed) fromMatrix(draft, missed);
       caughtUp(draft, input);
@@ -88,6 +92,11 @@ function ownInput(draft: Draft, input: OwnInput): void {
     case "recovered":
       return recovered(draft);
   }
+}
+
+/** A mute, say, that came while the room was read must not be undone by what was read before it. */
+function isOutdated(draft: Draft, { asOf }: Extract<OwnInput, { kind: "joined" }>): boolean {
+  return asOf !== undefined && asOf !== draft.state.changes;
 }
 
 /** A turn that was being stopped when the process ended is over; the others run again from the outbox. */

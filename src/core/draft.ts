@@ -34,7 +34,7 @@ export class Draft {
   readonly notes: Note[] = [];
   /** While it is set no turn begins: what is to go into it together is still being collected. */
   gathering = false;
-  /** What a tool call is answered. */
+  /** What a tool call is answered, or {@link outdated}. */
   reply: string | undefined;
   readonly #before: RoomRecord;
 
@@ -59,6 +59,11 @@ export class Draft {
 
   set(patch: Partial<RoomState>): void {
     this.state = { ...this.state, ...patch };
+  }
+
+  /** Notes that an event changed who is here or what they may. */
+  countChange(): void {
+    this.set({ changes: this.state.changes + 1 });
   }
 
   /** Puts an effect into the outbox, unless one with its id is there. */

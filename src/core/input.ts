@@ -79,6 +79,9 @@ export interface Snapshot {
 /** Inputs that are Matrix events. */
 export type MatrixInput = Message | Edit | Reaction | Redaction | Member | PowerChange | EncryptionOn | Tombstone;
 
+/** The answer to a `joined` whose snapshot is older than what the room knows by now: look again. */
+export const outdated = "outdated";
+
 /** Why a turn ended. `text` is all that the agent said in it. */
 export type TurnOutcome =
   | { readonly kind: "answered"; readonly text: string; readonly spoke: boolean }
@@ -98,6 +101,8 @@ export type OwnInput =
       readonly kind: "joined";
       readonly user: UserId;
       readonly snapshot: Snapshot;
+      /** The state's `changes` when the snapshot was asked for. When it has grown since, the input is answered {@link outdated}. */
+      readonly asOf?: number;
       readonly missed: readonly MatrixInput[];
       /** Attempts that the join took; 1 for one that took no time worth a word. */
       readonly attempts: number;

@@ -38,6 +38,7 @@ function person(draft: Draft, user: UserId, isHere: boolean): void {
   if (crowd || people.includes(user) === isHere) return;
   const now = isHere ? [...people, user] : people.filter((other) => other !== user);
   draft.set(now.length > crowdLimit ? { people: [], crowd: true } : { people: now });
+  draft.countChange();
 }
 
 function seat(draft: Draft, user: UserId, place: Seat["place"], direct?: boolean): void {
@@ -53,6 +54,7 @@ function entered(draft: Draft, input: Member): void {
   if (draft.outbox.some((effect) => effect.kind === "join" && effect.as === input.user)) return;
   if (draft.isJoined(input.user)) return;
   seat(draft, input.user, "invited");
+  draft.countChange();
   draft.emit(joinOf(draft, input));
 }
 
@@ -84,6 +86,7 @@ function invited(draft: Draft, input: Member): void {
     return;
   }
   seat(draft, input.user, "invited", input.direct);
+  draft.countChange();
   draft.emit(joinOf(draft, input));
 }
 
@@ -98,6 +101,7 @@ function viaOf(draft: Draft, user: UserId): readonly string[] {
 function gone(draft: Draft, user: UserId, place: "left" | "banned"): void {
   if (draft.state.seats[user] === undefined) return;
   seat(draft, user, place);
+  draft.countChange();
   draft.drop((effect) => (effect.kind === "join" || effect.kind === "say") && effect.as === user);
   const agent = draft.world.crew.get(user)?.id;
   for (const [key, session] of Object.entries(draft.state.sessions)) {
@@ -196,12 +200,14 @@ export function tellEncrypted(draft: Draft): void {
 
 export function encryption(draft: Draft): void {
   draft.set({ encrypted: true });
+  draft.countChange();
   tellEncrypted(draft);
 }
 
 /** Whom the new levels mute falls silent: a running turn is taken back, and begins again when the mute ends. */
 export function power(draft: Draft, input: PowerChange): void {
   draft.set({ power: input.power });
+  draft.countChange();
   for (const [key, session] of Object.entries(draft.state.sessions)) {
     const speaker = [...draft.world.crew.values()].find((other) => other.id === session.agent);
     if (speaker !== undefined && !maySpeak(draft.state, speaker.user)) takeBack(draft, key);

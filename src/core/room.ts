@@ -77,6 +77,8 @@ export interface RoomState {
   readonly power: PowerLevels;
   readonly encrypted: boolean;
   readonly seats: Readonly<Record<UserId, Seat>>;
+  /** Counts events that changed who is here or what they may: a snapshot asked for before the last one is out of date. */
+  readonly changes: number;
   /** People who are joined or invited, as long as they are few: only needed to tell a direct room. */
   readonly people: readonly UserId[];
   /** More people than {@link crowdLimit} were seen: never a direct room again. */
@@ -108,6 +110,7 @@ export function emptyRoom(room: RoomId): RoomState {
     power: {},
     encrypted: false,
     seats: {},
+    changes: 0,
     people: [],
     crowd: false,
     sessions: {},
