@@ -1,9 +1,10 @@
 /** Which part does which effect. The parts need each other, so they are asked for when an effect is done, not before. */
-import type { Carried, Follow, Join } from "../core/effect.ts";
+import type { Carried, Follow, Join, Say } from "../core/effect.ts";
 import { outdated } from "../core/input.ts";
 import { agentUserId, type EventId, type RoomId } from "../core/ids.ts";
 import type { Turns } from "../crew/turns.ts";
 import type { Entrance, Joined } from "../matrix/entrance.ts";
+import { HomeserverError } from "../matrix/homeserver-error.ts";
 import type { Messenger } from "../matrix/messenger.ts";
 import type { Settling } from "../matrix/settling.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -14,7 +15,7 @@ import type { Rooms } from "../rooms/rooms.ts";
 export interface DoersOptions {
   readonly server: string;
   readonly messenger: () => Messenger;
-  readonly entrance: () => Pick<Entrance, "join" | "missed" | "reject" | "follow">;
+  readonly entrance: () => Pick<Entrance, "adopt" | "join" | "missed" | "reject" | "follow">;
   readonly settling: () => Settling;
   readonly turns: () => Turns;
   readonly intake: () => Intake;
@@ -43,8 +44,26 @@ export function createDoers(parts: DoersOptions): Doers {
       if (reply !== outdated) return;
     }
   };
+  /** A mute and a kick are refused alike, perhaps before their event has come: the room's state tells which it was. */
+  const lookAgain = async (room: RoomId, { as }: Say, signal: AbortSignal): Promise<void> => {
+    const asOf = parts.rooms().lane(room).state?.changes ?? 0;
+    try {
+      await parts.rooms().put(room, { ...(await parts.entrance().adopt(room, as, signal)), asOf });
+    } catch (thrown) {
+      // Not in the room any more: the event that says so is on its way.
+      if (!(thrown instanceof HomeserverError)) throw thrown;
+    }
+  };
   return {
-    say: (room, effect, signal) => parts.messenger().say(room, effect, signal),
+    say: async (room, effect, signal) => {
+      try {
+        return await parts.messenger().say(room, effect, signal);
+      } catch (thrown) {
+        if (thrown instanceof HomeserverError && thrown.errcode === "M_FORBIDDEN")
+          await lookAgain(room, effect, signal);
+        throw thrown;
+      }
+    },
 
     join: async (room, effect, signal) => {
       try {

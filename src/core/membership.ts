@@ -7,7 +7,7 @@ import type { Member, OwnInput, PowerChange, Snapshot, Tombstone } from "./input
 import { agentsHere } from "./listening.ts";
 import { may } from "./people.ts";
 import { maySpeak } from "./power.ts";
-import { crowdLimit, type Seat } from "./room.ts";
+import { crowdLimit, type RoomState, type Seat } from "./room.ts";
 import { beginAll, conclude, putSession, sessionKey, takeBack } from "./turns.ts";
 import { isOwn } from "./world.ts";
 
@@ -144,6 +144,7 @@ export function caughtUp(draft: Draft, input: Extract<OwnInput, { kind: "joined"
 }
 
 function read(draft: Draft, snapshot: Snapshot): void {
+  const before = draft.state;
   const seats: Record<UserId, Seat> = { ...draft.state.seats };
   const people: UserId[] = [];
   for (const { user, membership } of snapshot.members) {
@@ -169,6 +170,7 @@ function read(draft: Draft, snapshot: Snapshot): void {
     people: crowd ? [] : people,
     crowd,
   });
+  voiceReturns(draft, before);
 }
 
 /** A conversation from the room that this one replaces. It may be told twice: by who follows, and by an invite. */
@@ -204,10 +206,18 @@ export function encryption(draft: Draft): void {
   tellEncrypted(draft);
 }
 
+/** What was held back while its speaker was muted goes out now. */
+function voiceReturns(draft: Draft, before: RoomState): void {
+  const returned = (user: UserId): boolean => !maySpeak(before, user) && maySpeak(draft.state, user);
+  draft.fresh.push(...draft.outbox.filter((effect) => effect.kind === "say" && returned(effect.as)));
+}
+
 /** Whom the new levels mute falls silent: a running turn is taken back, and begins again when the mute ends. */
 export function power(draft: Draft, input: PowerChange): void {
+  const before = draft.state;
   draft.set({ power: input.power });
   draft.countChange();
+  voiceReturns(draft, before);
   for (const [key, session] of Object.entries(draft.state.sessions)) {
     const speaker = [...draft.world.crew.values()].find((other) => other.id === session.agent);
     if (speaker !== undefined && !maySpeak(draft.state, speaker.user)) takeBack(draft, key);

@@ -1,7 +1,9 @@
 /** What a turn's words, and the outcome of effects, change in the room. */
 import type { Draft } from "./draft.ts";
+import type { Effect } from "./effect.ts";
 import type { EffectId, EventId } from "./ids.ts";
 import type { OwnInput, TurnOutcome } from "./input.ts";
+import { maySpeak } from "./power.ts";
 import { type RunningTurn, saidLimit, type Session } from "./room.ts";
 import { begin, beginAll, conclude, placement, putSession, sessionOfTurn } from "./turns.ts";
 import { memberById } from "./world.ts";
@@ -104,7 +106,7 @@ const failureMark = ":failure";
 /** An effect failed for good: the room hears of it from somebody who may speak there, else HQ does. */
 export function failed(draft: Draft, input: Of<"failed">): void {
   const effect = draft.outbox.find((other) => other.id === input.effect);
-  if (effect === undefined) return;
+  if (effect === undefined || isHeld(draft, effect)) return;
   draft.drop((other) => other.id === input.effect);
   const told = `${input.effect}${failureMark}`;
   const { room } = draft.state;
@@ -153,6 +155,11 @@ function stayHere(draft: Draft): void {
   const { replacedBy: _false, ...here } = draft.state;
   draft.state = here;
   beginAll(draft);
+}
+
+/** Who is muted says it when the mute ends: until then it stays in the outbox. See `voiceReturns`. */
+function isHeld(draft: Draft, effect: Effect): boolean {
+  return effect.kind === "say" && draft.isJoined(effect.as) && !maySpeak(draft.state, effect.as);
 }
 
 function inThread(thread: EventId | undefined): { thread?: EventId } {

@@ -100,8 +100,10 @@ export class Dispatcher implements AsyncDisposable {
     try {
       // An effect that was taken back meanwhile (its agent was kicked) failed as it should.
       if (rooms.lane(room).effect(effect.id) === undefined) return;
-      await bury({ room, effect, code: error.code, reason: error.message, ts: now() });
       await rooms.put(room, { kind: "failed", effect: effect.id, code: error.code, sentence: error.message });
+      // The room may keep it for later, e.g. until a mute ends.
+      if (rooms.lane(room).effect(effect.id) !== undefined) return;
+      await bury({ room, effect, code: error.code, reason: error.message, ts: now() });
     } catch (thrown) {
       log.error({ room, effect: effect.id, reason: asCrewError(thrown).message }, "a failure could not be recorded");
     }

@@ -44,7 +44,7 @@ function doersOf(rooms: Rooms, entrance: Pick<Entrance, "join" | "missed">): Doe
     intake: unused,
     rooms: () => rooms,
     metrics: createMetrics(),
-    entrance: () => ({ ...entrance, reject: unused, follow: unused }),
+    entrance: () => ({ ...entrance, adopt: unused, reject: unused, follow: unused }),
   });
 }
 

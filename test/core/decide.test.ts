@@ -294,6 +294,20 @@ describe("moderation", () => {
     expect(scene.turns[0]?.turn).not.toBe(first?.turn);
   });
 
+  test("an answer that meets a mute is kept, and said when the mute ends", () => {
+    const scene = new Scene();
+    scene.enter([anna]);
+    scene.say("hello");
+    scene.answer(scene.turns[0], "hi");
+    const [answer] = scene.says;
+    scene.put(level({ [ada.user]: -1 }));
+    const refused = { kind: "failed", code: "HOMESERVER_REFUSED", sentence: "No." } as const;
+    if (answer === undefined) throw new Error("no answer");
+    scene.put({ ...refused, effect: answer.id });
+    expect(scene.says).toEqual([answer]);
+    expect(scene.put(level({})).fresh).toEqual([answer]);
+  });
+
   test("an invite of somebody without permission is declined with a reason", () => {
     const scene = new Scene();
     const invite = {
