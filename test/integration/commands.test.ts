@@ -73,7 +73,8 @@ describe("commands", () => {
     await anna.waitForMessage(room, /^Pong/);
     const refusals = (await anna.timeline(room)).filter((said) => /needs the permission/.test(said.text));
     expect(refusals).toHaveLength(1);
-    expect(refusals[0]?.sender).toBe(crew.agent("ada"));
+    // By whoever of ours was in the room first.
+    expect([crew.agent("ada"), crew.agent("bo")]).toContain(refusals[0]?.sender);
   });
 
   test("that steer agents need power in the room too", async () => {
