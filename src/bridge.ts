@@ -7,6 +7,7 @@ import { createDecoder } from "./bridge/decoder.ts";
 import { createDoers } from "./bridge/doers.ts";
 import { modelsOf, profilesOf, worldOf } from "./bridge/from-config.ts";
 import { Presence } from "./bridge/presence.ts";
+import { StoreWatch } from "./bridge/store-watch.ts";
 import { createTurnPorts } from "./bridge/turn-ports.ts";
 import type { Config } from "./config/schema.ts";
 import { asCrewError, type CrewError } from "./core/errors.ts";
@@ -246,6 +247,12 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
       return watch.lastPing;
     },
   });
+  const storeWatch = new StoreWatch({
+    probe: () => journal.probe(),
+    onRecovered: () => void watch.ping(),
+    signal,
+    log,
+  });
   const exposition = (): ReturnType<typeof metrics.exposition> => {
     metrics.lanes.set(rooms.size);
     metrics.laneDepth.set(rooms.depth);
@@ -255,9 +262,14 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   const ingress = createIngress({
     hsToken: registration.hs_token,
     maxBodyBytes: limits.transaction_bytes,
-    accept: ({ raw, transaction, arrivedAt }) => {
+    accept: async ({ raw, transaction, arrivedAt }) => {
       outage.report(true);
-      return intake.accept(raw, decode(transaction.events), arrivedAt);
+      try {
+        await intake.accept(raw, decode(transaction.events), arrivedAt);
+      } catch (thrown) {
+        storeWatch.failed();
+        throw thrown;
+      }
     },
     userExists: async (user) => {
       await users.ensure(user);
