@@ -3,6 +3,7 @@
  * made from its cause, so that doing one twice (after a crash, after a lost answer) is seen once.
  */
 import type { AgentId, EffectId, EventId, RoomId, SessionId, TurnId, UserId } from "./ids.ts";
+import type { Work } from "./tasks/task.ts";
 
 /** The message that an edit replaces: a known event, or one that an effect before it in the outbox will make. */
 export type Target = { readonly event: EventId } | { readonly effect: EffectId };
@@ -32,6 +33,48 @@ export interface Say {
   readonly turn?: TurnMark;
   /** Code of an error that this message tells, for `dev.crewroom.error`. */
   readonly error?: string;
+  /** The typed part of a message about a task, for `dev.crewroom.action`. Plain JSON. */
+  readonly action?: Readonly<Record<string, unknown>>;
+  /** The typed part of an approval, for `dev.crewroom.approval`. Plain JSON. */
+  readonly approval?: Readonly<Record<string, unknown>>;
+}
+
+/** Writes a state event, as the bot. Equal content changes nothing. */
+export interface SetState {
+  readonly kind: "state";
+  readonly id: EffectId;
+  readonly type: string;
+  readonly key: string;
+  readonly content: Readonly<Record<string, unknown>>;
+}
+
+/** Puts a reaction under a message. */
+export interface React {
+  readonly kind: "react";
+  readonly id: EffectId;
+  readonly as: UserId;
+  readonly target: Target;
+  readonly key: string;
+}
+
+/** Invites one of ours (or a person) into the room, as the bot. Somebody who is in it, or invited, is left as they are. */
+export interface Invite {
+  readonly kind: "invite";
+  readonly id: EffectId;
+  readonly user: UserId;
+  readonly reason: string;
+}
+
+/** Makes a task room. It is made once for each id; the room where it was asked for hears of it as `taskRoom`. */
+export interface OpenTask {
+  readonly kind: "openTask";
+  readonly id: EffectId;
+  readonly title: string;
+  readonly brief: string;
+  readonly asker: UserId;
+  /** The message that asked, to reply to. */
+  readonly cause: EventId;
+  readonly thread?: EventId;
 }
 
 export interface Join {
@@ -92,6 +135,8 @@ export interface Heard {
   readonly hops: number;
   /** Told with the next turn, but starts none by itself (the correction of a message already answered). */
   readonly quiet?: boolean;
+  /** Set when it gives the agent a lease on a subtask or its review. */
+  readonly work?: Work;
 }
 
 /** Runs one turn. Done when the runtime has stopped and the lane has recorded its outcome. */
@@ -127,7 +172,8 @@ export interface Forget {
 }
 
 /** Kept in the outbox until done. */
-export type Effect = Say | Join | Leave | Follow | RunTurn | Announce | Forget;
+export type Effect =
+  Say | Join | Leave | Follow | RunTurn | Announce | Forget | SetState | React | Invite | OpenTask;
 
 /** Done at once after the record is written, and not repeated: losing one changes nothing that counts. */
 export type Fleeting =

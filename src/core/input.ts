@@ -5,6 +5,7 @@
 import type { AttachmentRef, Carried } from "./effect.ts";
 import type { EffectId, EventId, RoomId, TurnId, UserId } from "./ids.ts";
 import type { PowerLevels } from "./power.ts";
+import type { Action } from "./tasks/actions.ts";
 
 interface FromMatrix {
   readonly event: EventId;
@@ -74,6 +75,22 @@ export interface Snapshot {
   readonly encrypted: boolean;
   readonly members: readonly { readonly user: UserId; readonly membership: "join" | "invite" | "ban" }[];
   readonly predecessor?: RoomId;
+  /** State events `dev.crewroom.*` that the bot wrote, to rebuild a task from: type, key, content as they came. */
+  readonly crewroom?: readonly CrewroomState[];
+}
+
+export interface CrewroomState {
+  readonly type: string;
+  readonly key: string;
+  readonly content: Readonly<Record<string, unknown>>;
+}
+
+/** A task as it was asked for. */
+export interface TaskSeed {
+  readonly number: number;
+  readonly title: string;
+  readonly brief: string;
+  readonly asker: UserId;
 }
 
 /** Inputs that are Matrix events. */
@@ -111,7 +128,38 @@ export type OwnInput =
     }
   /** The first words of a turn are ready to be shown while it goes on. */
   | { readonly kind: "turnSpeaks"; readonly session: string; readonly turn: TurnId; readonly text: string }
-  | { readonly kind: "turnEnded"; readonly session: string; readonly turn: TurnId; readonly outcome: TurnOutcome }
+  | {
+      readonly kind: "turnEnded";
+      readonly session: string;
+      readonly turn: TurnId;
+      readonly outcome: TurnOutcome;
+      /** Tokens of the turn, question and answer together. */
+      readonly tokens?: number;
+    }
+  /** The runtime of a turn shows life. Given at most once a minute. */
+  | { readonly kind: "alive"; readonly session: string; readonly turn: TurnId }
+  /** A tool that acts on the task. The answer that the agent reads is the reply. */
+  | {
+      readonly kind: "act";
+      readonly session: string;
+      readonly turn: TurnId;
+      readonly call: EffectId;
+      readonly action: Action;
+      /** The version of the subtask (of the task, for a plan) that the agent has seen; an older one is refused. */
+      readonly version?: number;
+    }
+  /** A time has come that the room waits for; see `nextDeadline`. */
+  | { readonly kind: "tick" }
+  /** This room was made for a task. */
+  | { readonly kind: "taskOpened"; readonly seed: TaskSeed }
+  /** A task room that was asked for here is there. */
+  | {
+      readonly kind: "taskRoom";
+      readonly effect: EffectId;
+      readonly number: number;
+      readonly room: RoomId;
+      readonly alias: string;
+    }
   /** The tool `send_message`, called in a turn. Its effects have the id of the call. */
   | {
       readonly kind: "agentSays";

@@ -1,7 +1,9 @@
 /** The state of one room, as far as decisions need it. It is plain JSON: it is written to the journal as it is. */
 import type { Heard } from "./effect.ts";
 import type { AgentId, EffectId, EventId, RoomId, SessionId, TurnId, UserId } from "./ids.ts";
+import type { Ask } from "./asks.ts";
 import type { PowerLevels } from "./power.ts";
+import type { Task } from "./tasks/task.ts";
 
 /**
  * An agent's (or the bot's) place in a room.
@@ -36,6 +38,8 @@ export interface RunningTurn {
   readonly stoppedBy?: UserId;
   /** Tool calls that already took effect, so that a repeated turn does not repeat them. */
   readonly calls: readonly EffectId[];
+  /** What actions on the task were answered, by their call. */
+  readonly replies?: Readonly<Record<EffectId, string>>;
 }
 
 /** One agent's conversation in this room or in one thread of it. */
@@ -92,6 +96,12 @@ export interface RoomState {
   readonly toldEncrypted: boolean;
   readonly breaker: Breaker;
   readonly replacedBy?: RoomId;
+  /** Questions that wait for a person. */
+  readonly asks?: readonly Ask[];
+  /** Questions asked so far; makes the next one's id. */
+  readonly asked?: number;
+  /** Set in a task room. */
+  readonly task?: Task;
 }
 
 /** Above this many people a room is no direct chat, and their list is no longer kept. */

@@ -1,6 +1,6 @@
 /** What every decision may rely on and no room can change: the crew, who may do what, and the limits. */
 import type { Draft } from "./draft.ts";
-import type { AgentId, UserId } from "./ids.ts";
+import type { AgentId, RoomId, UserId } from "./ids.ts";
 import type { Message } from "./input.ts";
 import type { Permissions } from "./permissions.ts";
 
@@ -11,6 +11,10 @@ export interface CrewMember {
   readonly roles: readonly string[];
   readonly runtime: string;
   readonly model: string;
+  /** What it can do beside its roles; a subtask may ask for one. */
+  readonly capabilities: readonly string[];
+  /** Subtasks and reviews that it works on at the same time, in all rooms. */
+  readonly parallel: number;
 }
 
 export interface DecisionLimits {
@@ -25,6 +29,61 @@ export interface DecisionLimits {
   readonly breaker_window_seconds: number;
 }
 
+/** `tasks` of the config: how tasks are planned, given out, reviewed and watched over. */
+export interface TaskPolicy {
+  /** `"over"` with a number: plans with more subtasks than that. */
+  readonly plan_approval: "always" | "never" | { readonly over: number };
+  /** Who says that a task is done: a person, or nobody after the last review. */
+  readonly final_approval: "person" | "none";
+  /** `push`: the bridge gives ready subtasks to agents. `claim`: agents claim them. */
+  readonly dispatch: "push" | "claim";
+  readonly max_subtasks: number;
+  /** Rejections of one subtask before a person decides. */
+  readonly max_rework: number;
+  readonly lease_seconds: number;
+  readonly review_lease_seconds: number;
+  /** How long a question to people waits before it is taken as denied. */
+  readonly ask_hours: number;
+  /** Leases of one subtask that may end without a result before it counts as blocked. */
+  readonly max_tries: number;
+  /** Tokens that one task may use; 0: no limit. */
+  readonly budget_tokens: number;
+}
+
+/** `patrol` of the config: from when on something counts as wrong. */
+export interface PatrolPolicy {
+  readonly unclaimed_minutes: number;
+  readonly review_wait_minutes: number;
+  readonly blocked_minutes: number;
+  readonly silence_minutes: number;
+  /** Equal answers in a row that count as going in circles. */
+  readonly identical_answers: number;
+  /** When a patrol agent compares work with its acceptance criteria. */
+  readonly checkpoints: readonly ("half_estimate" | "estimate" | "rework")[];
+}
+
+/** An open task, for `!crew tasks`. */
+export interface TaskSummary {
+  readonly number: number;
+  readonly title: string;
+  readonly state: string;
+  readonly done: number;
+  readonly total: number;
+  readonly room: RoomId;
+  readonly waitsForPerson: boolean;
+}
+
+/** What other rooms know that a decision here needs. It changes with every decision elsewhere. */
+export interface Roster {
+  /** Subtasks and reviews that an agent works on in other rooms than this. */
+  loadElsewhere(agent: AgentId, room: RoomId): number;
+  /** Sum and number of an agent's score entries in all rooms. */
+  scoreOf(agent: AgentId): { readonly points: number; readonly entries: number };
+  /** By reason, for `!crew scores`. */
+  scoresByReason(agent: AgentId): Readonly<Record<string, number>>;
+  tasks(): readonly TaskSummary[];
+}
+
 export interface World {
   readonly server: string;
   readonly bot: UserId;
@@ -34,6 +93,9 @@ export interface World {
   readonly limits: DecisionLimits;
   /** Runs a `!crew` command; pure like all of the core. The table itself is in `src/supervision`. */
   readonly command: (draft: Draft, message: Message) => void;
+  readonly tasks: TaskPolicy;
+  readonly patrol: PatrolPolicy;
+  readonly roster: Roster;
 }
 
 /** Whether a user is the bot or one of our agents. */
