@@ -17,7 +17,13 @@ export type BreakerLimit = "hops" | "pair" | "room";
 export type Note =
   | { readonly kind: "breakerTripped"; readonly limit: BreakerLimit; readonly reason: string }
   | { readonly kind: "duplicate" }
-  | { readonly kind: "refused"; readonly user: UserId };
+  | { readonly kind: "refused"; readonly user: UserId }
+  /** A subtask moved; `move` is its name in the table of moves. */
+  | { readonly kind: "moved"; readonly move: string }
+  /** The patrol did something. */
+  | { readonly kind: "patrolled"; readonly what: string }
+  /** A question to people was asked, answered or ran out. */
+  | { readonly kind: "asked"; readonly matter: string; readonly outcome: string };
 
 /** The parts of a {@link Say} that its author must give; the rest has defaults. */
 export type Words = Pick<Say, "as" | "text"> & Partial<Omit<Say, "kind" | "id">>;
