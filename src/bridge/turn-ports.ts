@@ -1,7 +1,7 @@
 /** What a running turn does to its room: all of it by way of the room's lane, but for what is only shown in passing. */
 import type { RunTurn } from "../core/effect.ts";
-import { CrewError } from "../core/errors.ts";
-import { agentUserId, asMxcUri, type EffectId, type EventId, type RoomId } from "../core/ids.ts";
+import { CrewError, reasonOf } from "../core/errors.ts";
+import { agentUserId, asMxcUri, type EffectId, type EventId, type RoomId, type UserId } from "../core/ids.ts";
 import type { TurnPorts } from "../crew/ports.ts";
 import type { Homeserver } from "../matrix/homeserver.ts";
 import type { Messenger } from "../matrix/messenger.ts";
@@ -12,11 +12,26 @@ export interface TurnPortsOptions {
   readonly rooms: Rooms;
   readonly messenger: Messenger;
   readonly homeserver: Pick<Homeserver, "typing" | "download">;
+  /** The newest messages of a room, or of a thread in it, as one of its members sees them: oldest first. */
+  readonly recent: (
+    room: RoomId,
+    as: UserId,
+    limit: number,
+    thread: EventId | undefined,
+    call: { readonly signal: AbortSignal },
+  ) => Promise<readonly SaidInRoom[]>;
   /** Who waits for the event that an effect becomes; called once the effect is over. */
   readonly spoken: Map<EffectId, (event: EventId | undefined) => void>;
   /** `limits.attachment_bytes` */
   readonly attachmentBytes: number;
   readonly signal: AbortSignal;
+}
+
+export interface SaidInRoom {
+  readonly sender: UserId;
+  readonly text: string;
+  /** Milliseconds since the epoch. */
+  readonly ts: number;
 }
 
 /** The homeserver stops a typing notice by itself after that long. */
@@ -45,8 +60,13 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
       }
     },
 
-    async ended(room, { session, turn }, outcome) {
-      await rooms.put(room, { kind: "turnEnded", session, turn, outcome });
+    async ended(room, { session, turn }, outcome, tokens) {
+      const ended = { kind: "turnEnded", session, turn, outcome } as const;
+      await rooms.put(room, tokens === undefined ? ended : { ...ended, tokens });
+    },
+
+    async alive(room, { session, turn }) {
+      await rooms.put(room, { kind: "alive", session, turn });
     },
 
     amend: (room, { agent }, message, text) => messenger.amend(room, agentUserId(agent, server), message, text, signal),
@@ -64,5 +84,30 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
       const { reply } = await rooms.put(room, to === undefined ? heard : { ...heard, to });
       return reply ?? "Not sent.";
     },
+
+    async act(room, { session, turn }, call, action, version) {
+      const asked = { kind: "act", session, turn, call, action } as const;
+      const { reply } = await rooms.put(room, version === undefined ? asked : { ...asked, version });
+      return reply ?? "Not done.";
+    },
+
+    async readRoom(room, { agent, thread }, limit) {
+      try {
+        const said = await options.recent(room, agentUserId(agent, server), limit, thread, { signal });
+        return said.length === 0 ? "Nothing was said here yet." : said.map(lineOf).join("\n");
+      } catch (thrown) {
+        signal.throwIfAborted();
+        return `Not read: ${reasonOf(thrown)}`;
+      }
+    },
   };
+}
+
+/** Longer messages are cut: the agent reads the room for an overview. */
+const lineLength = 2_000;
+
+/** The lines after a message's first are set in: no message can look like one of somebody else. */
+function lineOf({ sender, text }: SaidInRoom): string {
+  const short = text.length > lineLength ? `${text.slice(0, lineLength)} […]` : text;
+  return `${sender}: ${short.replaceAll(/[\n\r\u2028\u2029]+/g, "\n  ")}`;
 }

@@ -3,6 +3,7 @@ import type { AttachmentRef, RunTurn } from "../core/effect.ts";
 import type { CrewError } from "../core/errors.ts";
 import type { AgentId, EffectId, EventId, RoomId, SessionId, TurnId, UserId } from "../core/ids.ts";
 import type { TurnOutcome } from "../core/input.ts";
+import type { Action } from "../core/tasks/actions.ts";
 import type { AgentProfile, RuntimeName, StopReason } from "../runtimes/port.ts";
 
 export interface TurnPorts {
@@ -11,8 +12,10 @@ export interface TurnPorts {
    * `undefined` when the turn is not wanted any more.
    */
   speaks(room: RoomId, effect: RunTurn, text: string): Promise<EventId | undefined>;
-  /** The turn has ended; resolves when recorded. */
-  ended(room: RoomId, effect: RunTurn, outcome: TurnOutcome): Promise<void>;
+  /** The turn has ended; resolves when recorded. `tokens`: what the runtime said it used, question and answer together. */
+  ended(room: RoomId, effect: RunTurn, outcome: TurnOutcome, tokens?: number): Promise<void>;
+  /** The runtime of the turn shows life, so that its lease goes on. Asked for at most once a minute. */
+  alive(room: RoomId, effect: RunTurn): Promise<void>;
   /** Shows more of a running answer by an edit. Best effort, may reject. */
   amend(room: RoomId, effect: RunTurn, message: EventId, text: string): Promise<void>;
   typing(room: RoomId, agent: AgentId, on: boolean): Promise<void>;
@@ -20,6 +23,13 @@ export interface TurnPorts {
   fetchAttachment(ref: AttachmentRef, signal: AbortSignal): Promise<FetchedFile>;
   /** The tool `send_message`: the lane decides, and answers with the text that the agent reads. */
   agentSays(room: RoomId, effect: RunTurn, call: EffectId, to: UserId | undefined, text: string): Promise<string>;
+  /**
+   * A tool that acts on the task: the lane decides, and answers with the text that the agent reads. `version`: the one
+   * that the agent has seen.
+   */
+  act(room: RoomId, effect: RunTurn, call: EffectId, action: Action, version?: number): Promise<string>;
+  /** The tool `read_room`: the newest messages of the room, or of the turn's thread, one a line, oldest first. */
+  readRoom(room: RoomId, effect: RunTurn, limit: number): Promise<string>;
 }
 
 export interface FetchedFile {
@@ -61,6 +71,8 @@ export interface TurnEnding {
   readonly outcome: TurnOutcome;
   readonly reason: StopReason | "failed";
   readonly error?: CrewError;
+  /** Tokens of the turn, when its runtime told them. */
+  readonly tokens?: number;
 }
 
 /** What the tools of one session may do. Asked for once per session: the list of tools stays the same within it. */
@@ -71,4 +83,8 @@ export interface SessionContext {
   roomOf(turn: TurnId): RoomId | undefined;
   /** {@link TurnPorts.agentSays} for a turn that runs; a turn that has ended is told so. */
   says(turn: TurnId, call: EffectId, to: UserId | undefined, text: string): Promise<string>;
+  /** {@link TurnPorts.act}, likewise. */
+  acts(turn: TurnId, call: EffectId, action: Action, version?: number): Promise<string>;
+  /** {@link TurnPorts.readRoom}, likewise. */
+  reads(turn: TurnId, limit: number): Promise<string>;
 }

@@ -20,6 +20,8 @@ import { until } from "./until.ts";
 
 /** How long a runtime may take to end a turn that was stopped. */
 export const endingMs = 10_000;
+/** How often the lane hears that the runtime shows life; a turn that is shorter than that says nothing. */
+export const aliveMs = 60_000;
 
 export interface Run {
   readonly room: RoomId;
@@ -73,8 +75,15 @@ export async function runTurn(run: Run, parts: RunParts): Promise<TurnEnding> {
 
   let reason: StopReason | undefined;
   let failure: CrewError | undefined;
+  let tokens: number | undefined;
+  const shows = pulse(run, parts);
+  const take = (update: SessionUpdate): void => {
+    shows();
+    if (update.kind === "usage") tokens = (tokens ?? 0) + update.usage.inputTokens + update.usage.outputTokens;
+    hear(update, answer);
+  };
   try {
-    reason = await play(run, parts, answer, AbortSignal.any([givenUp.signal, closing]));
+    reason = await play(run, parts, take, AbortSignal.any([givenUp.signal, closing]));
   } catch (thrown) {
     closing.throwIfAborted();
     if (givenUp.signal.aborted) parts.drop();
@@ -90,14 +99,27 @@ export async function runTurn(run: Run, parts: RunParts): Promise<TurnEnding> {
   // A runtime that was stopped by the time-out says that it was cancelled.
   if (reason === "cancelled" && stop.signal.reason instanceof CrewError) failure = stop.signal.reason;
   const { text } = answer;
+  const used = tokens === undefined ? {} : { tokens };
   if (failure !== undefined) {
     const { code, message: sentence, todo } = failure;
-    return { outcome: { kind: "failed", text, code, sentence, todo }, reason: "failed", error: failure };
+    return { outcome: { kind: "failed", text, code, sentence, todo }, reason: "failed", error: failure, ...used };
   }
   if (reason === undefined || reason === "cancelled") {
-    return { outcome: { kind: "cancelled", text }, reason: "cancelled" };
+    return { outcome: { kind: "cancelled", text }, reason: "cancelled", ...used };
   }
-  return { outcome: { kind: "answered", text: withNote(text, reason), spoke }, reason };
+  return { outcome: { kind: "answered", text: withNote(text, reason), spoke }, reason, ...used };
+}
+
+/** Called for every update of the runtime: now and then it passes on that there is life. The turn never waits for it. */
+function pulse({ room, effect }: Run, { ports, clock, log }: RunParts): () => void {
+  let last = clock.now();
+  return () => {
+    if (clock.now() - last < aliveMs) return;
+    last = clock.now();
+    ports.alive(room, effect).catch((thrown: unknown) => {
+      log.debug({ turn: effect.turn, reason: reasonOf(thrown) }, "a sign of life was lost");
+    });
+  };
 }
 
 function failureOf(thrown: unknown, parts: RunParts): CrewError {
@@ -110,8 +132,13 @@ function failureOf(thrown: unknown, parts: RunParts): CrewError {
   return error;
 }
 
-/** Asks the runtime and collects what it says. `ends` aborts when nobody waits for it any longer. */
-async function play(run: Run, parts: RunParts, answer: Answer, ends: AbortSignal): Promise<StopReason> {
+/** Asks the runtime and hands on what it says. `ends` aborts when nobody waits for it any longer. */
+async function play(
+  run: Run,
+  parts: RunParts,
+  take: (update: SessionUpdate) => void,
+  ends: AbortSignal,
+): Promise<StopReason> {
   const { effect, stop } = run;
   // Stopped while it waited for its place: the runtime never hears of it.
   if (stop.signal.aborted) return "cancelled";
@@ -133,7 +160,7 @@ async function play(run: Run, parts: RunParts, answer: Answer, ends: AbortSignal
           await until(Promise.resolve(stream.return?.()), ends);
           return next.value.reason;
         }
-        take(next.value, answer);
+        take(next.value);
       }
     } catch (thrown) {
       // Ends the stream if it still runs; one that hangs would never answer.
@@ -144,7 +171,7 @@ async function play(run: Run, parts: RunParts, answer: Answer, ends: AbortSignal
   return until(parts.session(work), ends);
 }
 
-function take(update: SessionUpdate, answer: Answer): void {
+function hear(update: SessionUpdate, answer: Answer): void {
   switch (update.kind) {
     case "agent_message_chunk":
       answer.add(update.text);

@@ -56,14 +56,28 @@ export function createTurns(options: TurnsOptions): Turns {
   let running = 0;
 
   function contextOf(agent: CrewMember, history: SessionId): SessionContext {
+    const going = (turn: TurnId): Run | undefined => {
+      const run = runs.get(turn);
+      return run === undefined || run.stop.signal.aborted ? undefined : run;
+    };
     return {
       agent,
       history,
       roomOf: (turn) => runs.get(turn)?.room,
       says: async (turn, call, to, text) => {
-        const run = runs.get(turn);
-        if (run === undefined || run.stop.signal.aborted) return "Not sent: this turn was stopped.";
+        const run = going(turn);
+        if (run === undefined) return "Not sent: this turn was stopped.";
         return ports.agentSays(run.room, run.effect, call, to, text);
+      },
+      acts: async (turn, call, action, version) => {
+        const run = going(turn);
+        if (run === undefined) return "Not done: this turn was stopped.";
+        return ports.act(run.room, run.effect, call, action, version);
+      },
+      reads: async (turn, limit) => {
+        const run = going(turn);
+        if (run === undefined) return "Not read: this turn was stopped.";
+        return ports.readRoom(run.room, run.effect, limit);
       },
     };
   }
@@ -105,7 +119,7 @@ export function createTurns(options: TurnsOptions): Turns {
       if (ending.error === undefined) log.info(fields, "turn ended");
       else log.warn({ ...fields, err: ending.error }, "turn failed");
       options.onEnded?.(room, effect, ending, tookMs);
-      await until(ports.ended(room, effect, ending.outcome), closing.signal);
+      await until(ports.ended(room, effect, ending.outcome, ending.tokens), closing.signal);
     } catch (thrown) {
       if (!closing.signal.aborted) log.error({ room, agent, turn, err: thrown }, "the end of a turn was not recorded");
     } finally {

@@ -3,6 +3,7 @@ import { setImmediate as settle } from "node:timers/promises";
 import type { AttachmentRef, Heard, RunTurn } from "../../src/core/effect.ts";
 import type { AgentId, EffectId, EventId, RoomId, TurnId, UserId } from "../../src/core/ids.ts";
 import type { TurnOutcome } from "../../src/core/input.ts";
+import type { Action } from "../../src/core/tasks/actions.ts";
 import type { Clock, CrewMember, FetchedFile, TurnLimits, TurnLog, TurnPorts } from "../../src/crew/ports.ts";
 import { createTurns, type Turns, type TurnsOptions } from "../../src/crew/turns.ts";
 import type {
@@ -90,10 +91,15 @@ export class FakeRoom implements TurnPorts {
   readonly outcomes: (readonly [TurnId, TurnOutcome])[] = [];
   readonly typed: (readonly [number, AgentId, boolean])[] = [];
   readonly calls: (readonly [EffectId, UserId | undefined, string])[] = [];
+  readonly acts: (readonly [EffectId, Action, number | undefined])[] = [];
+  readonly tokens: (number | undefined)[] = [];
+  /** Times at which a runtime showed life. */
+  readonly lives: number[] = [];
   #watchers: (() => void)[] = [];
   /** Replaced by tests that want trouble. */
   onAmend: () => Promise<void> = async () => undefined;
   onEnded: () => Promise<void> = async () => undefined;
+  onAlive: () => Promise<void> = async () => undefined;
   onTyping: () => Promise<void> = async () => undefined;
   onSpeaks: () => Promise<EventId | undefined> = async () => "$answer" as EventId;
   onFetch: (ref: AttachmentRef, signal: AbortSignal) => Promise<FetchedFile> = async () => ({
@@ -115,8 +121,9 @@ export class FakeRoom implements TurnPorts {
     return this.onSpeaks();
   }
 
-  async ended(_room: RoomId, effect: RunTurn, outcome: TurnOutcome): Promise<void> {
+  async ended(_room: RoomId, effect: RunTurn, outcome: TurnOutcome, tokens?: number): Promise<void> {
     this.outcomes.push([effect.turn, outcome]);
+    this.tokens.push(tokens);
     this.#note();
     await this.onEnded();
   }
@@ -146,6 +153,20 @@ export class FakeRoom implements TurnPorts {
     return "Sent.";
   }
 
+  async alive(): Promise<void> {
+    this.lives.push(this.clock.now());
+    await this.onAlive();
+  }
+
+  async act(_room: RoomId, _effect: RunTurn, call: EffectId, action: Action, version?: number): Promise<string> {
+    this.acts.push([call, action, version]);
+    return "Done.";
+  }
+
+  async readRoom(_room: RoomId, _effect: RunTurn, limit: number): Promise<string> {
+    return `the last ${limit} messages`;
+  }
+
   /** The outcome of a turn, once it is there. */
   async end(turn: string): Promise<TurnOutcome> {
     for (;;) {
@@ -169,7 +190,8 @@ export class LinesLog implements TurnLog {
 }
 
 export function member(over: Partial<CrewMember> = {}): CrewMember {
-  return { id: ada, name: "Ada", roles: [], instructions: "", model: "default", runtime: "builtin", ...over };
+  const nothing = { roles: [], rolePrompts: [], rules: "", instructions: "" };
+  return { id: ada, name: "Ada", ...nothing, model: "default", runtime: "builtin", ...over };
 }
 
 export interface Crew {

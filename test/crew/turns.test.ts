@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { UserId } from "../../src/core/ids.ts";
+import type { EffectId, UserId } from "../../src/core/ids.ts";
 import type { SessionContext } from "../../src/crew/ports.ts";
 import { startRehearsal } from "../../src/models/rehearsal/server.ts";
 import type { RuntimeSession } from "../../src/runtimes/port.ts";
@@ -195,7 +195,10 @@ test("send_message reaches the room under an id made of the call, and its words 
     toolsFor({
       server: "example.org",
       agentsHere: (turn) => (context.roomOf(turn) === room ? [ada] : []),
+      roles: [],
       says: async (...said) => context.says(...said),
+      acts: async (...asked) => context.acts(...asked),
+      reads: async (...asked) => context.reads(...asked),
     });
   const crew = crewOn(runtime, { tools });
   await using turns = crew.turns;
@@ -337,4 +340,93 @@ test("messages that waited are read in order, each with its speaker", async () =
     { type: "text", text: "@alice:example.org: first" },
     { type: "text", text: "@bob:example.org: second" },
   ]);
+});
+
+test("signs of life are passed on once a minute, and not for a turn that is shorter", async () => {
+  const runtime = new ScriptedRuntime();
+  const crew = crewOn(runtime);
+  await using turns = crew.turns;
+  crew.room.onAlive = async () => Promise.reject(new TypeError("the lane is gone"));
+  const minute = 60_000;
+  turns.start(room, turnOf("t1"));
+  for (const ms of [0, minute - 1, 1, minute - 1, 1, minute]) {
+    await crew.clock.advance(ms);
+    runtime.push({ kind: "agent_thought_chunk", text: "hm" });
+    await crew.clock.advance(0);
+  }
+  runtime.stop();
+  expect(await crew.room.end("t1")).toMatchObject({ kind: "answered" });
+  expect(crew.room.lives).toEqual([minute, 2 * minute, 3 * minute]);
+  expect(crew.log.lines.filter(([level]) => level === "debug").length).toBe(3);
+
+  turns.start(room, turnOf("t2"));
+  await crew.clock.advance(minute - 1);
+  runtime.say("done");
+  runtime.stop();
+  await crew.room.end("t2");
+  expect(crew.room.lives.length).toBe(3);
+});
+
+test("a lane that takes long with a sign of life does not hold up the turn", async () => {
+  const runtime = new ScriptedRuntime();
+  const crew = crewOn(runtime);
+  await using turns = crew.turns;
+  crew.room.onAlive = async () => Promise.withResolvers<undefined>().promise;
+  turns.start(room, turnOf("t1"));
+  await crew.clock.advance(60_000);
+  runtime.say("Here.");
+  runtime.stop();
+  expect(await crew.room.end("t1")).toMatchObject({ kind: "answered", text: "Here." });
+  expect(crew.room.lives.length).toBe(1);
+});
+
+test("what a turn used is reported with its end, all steps together, also when it fails", async () => {
+  const runtime = new ScriptedRuntime();
+  const crew = crewOn(runtime);
+  await using turns = crew.turns;
+  const used = (inputTokens: number, outputTokens: number) =>
+    runtime.push({ kind: "usage", usage: { inputTokens, outputTokens } });
+  used(100, 10);
+  used(120, 20);
+  runtime.stop();
+  turns.start(room, turnOf("t1"));
+  await crew.room.end("t1");
+
+  turns.start(room, turnOf("t2"));
+  await crew.clock.advance(0);
+  used(7, 0);
+  await crew.clock.advance(limits.turn_seconds * 1000);
+  expect(await crew.room.end("t2")).toMatchObject({ kind: "failed" });
+
+  turns.start(room, turnOf("t3"));
+  await crew.clock.advance(0);
+  runtime.stop();
+  await crew.room.end("t3");
+  expect(crew.room.tokens).toEqual([250, 7, undefined]);
+});
+
+test("tools act and read through the turn that runs, and are told when it was stopped", async () => {
+  const runtime = new ScriptedRuntime();
+  const contexts: SessionContext[] = [];
+  const crew = crewOn(runtime, {
+    tools: (context) => {
+      contexts.push(context);
+      return [];
+    },
+  });
+  await using turns = crew.turns;
+  turns.start(room, turnOf("t1"));
+  await crew.clock.advance(0);
+  const [context] = contexts;
+  const call = "t1:c1" as EffectId;
+  expect(await context?.acts(turnId("t1"), call, { kind: "claim", subtask: "parser" }, 4)).toBe("Done.");
+  expect(await context?.reads(turnId("t1"), 3)).toBe("the last 3 messages");
+  expect(crew.room.acts).toEqual([[call, { kind: "claim", subtask: "parser" }, 4]]);
+
+  expect(await context?.acts(turnId("t2"), call, { kind: "look" })).toBe("Not done: this turn was stopped.");
+  turns.abort(turnId("t1"));
+  expect(await context?.acts(turnId("t1"), call, { kind: "look" })).toBe("Not done: this turn was stopped.");
+  expect(await context?.reads(turnId("t1"), 3)).toBe("Not read: this turn was stopped.");
+  await crew.room.end("t1");
+  expect(crew.room.acts.length).toBe(1);
 });
