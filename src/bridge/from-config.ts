@@ -1,17 +1,23 @@
 /** What the parts need of the config, in their own words. */
+import { promptsFor, type RolePrompts } from "../config/role-prompts.ts";
 import type { Config } from "../config/schema.ts";
-import { agentUserId, botUserId, type UserId } from "../core/ids.ts";
-import type { CrewMember, World } from "../core/world.ts";
+import { agentUserId, botUserId, type AgentId, type UserId } from "../core/ids.ts";
+import type { CrewMember, Roster, World } from "../core/world.ts";
+import type { CrewMember as Worker } from "../crew/ports.ts";
 import type { GhostProfile } from "../matrix/ghosts.ts";
 import type { ModelSettings } from "../models/port.ts";
 import { version } from "../package.ts";
 import { commandRunner, crewCommands } from "../supervision/commands.ts";
 
-export function worldOf(config: Config): World {
+/** @param roster What other rooms know; asked at each decision. */
+export function worldOf(config: Config, roster: Roster): World {
   const { domain } = config.homeserver;
-  const crew = config.agents.map(({ id, name, roles, runtime, model }): readonly [UserId, CrewMember] => {
+  // What agents are told stays out: policies are shown in rooms.
+  const { rules: _rules, roles: _roles, ...tasks } = config.tasks;
+  const crew = config.agents.map((agent): readonly [UserId, CrewMember] => {
+    const { id, name, roles, runtime, model, capabilities, parallel } = agent;
     const user = agentUserId(id, domain);
-    return [user, { id, name, user, roles, runtime, model }];
+    return [user, { id, name, user, roles, runtime, model, capabilities, parallel }];
   });
   return {
     server: domain,
@@ -20,7 +26,21 @@ export function worldOf(config: Config): World {
     permissions: config.permissions,
     limits: config.limits,
     command: commandRunner(crewCommands(version)),
+    tasks,
+    patrol: config.patrol,
+    roster,
   };
+}
+
+/** The agents as turns need them. The prompts are those of `loadRolePrompts`: read once, so that they stay the same bytes. */
+export function agentsOf(config: Config, prompts: RolePrompts): ReadonlyMap<AgentId, Worker> {
+  const { rules } = config.tasks;
+  return new Map(
+    config.agents.map(({ id, name, roles, instructions, model, runtime }) => {
+      const rolePrompts = promptsFor(roles, prompts);
+      return [id, { id, name, roles, rolePrompts, rules, instructions, model, runtime }];
+    }),
+  );
 }
 
 /** The bot first, then the agents. */

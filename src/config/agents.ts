@@ -1,6 +1,6 @@
 /** `agents`: the crew. */
 import { z } from "zod";
-import { agentId, avatar, word } from "./fields.ts";
+import { agentId, avatar, count, word } from "./fields.ts";
 
 /** Runtimes that have a place in the design but no code yet. Naming one is an error that says so. */
 const laterRuntimes = ["acp", "openclaw", "qwenpaw"];
@@ -30,6 +30,11 @@ const agent = z.strictObject({
     .default(["executor"])
     .describe("What the agent is for: planner, executor, reviewer, patrol, or a word of your own.")
     .meta({ sample: ["planner"] }),
+  capabilities: z
+    .array(word)
+    .default([])
+    .describe("What it can do beside its roles, in words of your own, like python; a subtask may ask for one."),
+  parallel: count(1).default(1).describe("Most subtasks and reviews that it works on at the same time, in all rooms."),
   runtime: runtime
     .prefault("builtin")
     .describe("The program that thinks for the agent; builtin is the only one so far."),

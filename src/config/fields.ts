@@ -56,7 +56,10 @@ export function count(least: number): z.ZodNumber {
   return z.int({ error: "is not a whole number" }).min(least, { error: `is less than ${least}` });
 }
 
-/** A duration of more than nothing, at most what a timer can hold (2³¹ − 1 ms). */
+/** What a timer can hold (2³¹ − 1 ms), in the units of the keys. */
+export const longest = { seconds: 2_147_483, minutes: 35_791, hours: 596 } as const;
+
+/** A duration of more than nothing, at most what a timer can hold: one of {@link longest}. */
 export function duration(most: number): z.ZodNumber {
   return z
     .number({ error: "is not a number" })

@@ -89,7 +89,9 @@ export function typeWord(schema: unknown): string {
   if (bare instanceof z.ZodEnum) return bare.options.map((option) => `\`${option}\``).join(", ");
   if (bare instanceof z.ZodNumber) return bare.isInt ? "whole number" : "number";
   if (bare instanceof z.ZodBoolean) return "`true` or `false`";
-  if (bare instanceof z.ZodArray) return "list";
+  if (bare instanceof z.ZodArray) {
+    return unwrap(bare.element) instanceof z.ZodEnum ? `list of ${typeWord(bare.element)}` : "list";
+  }
   if (bare instanceof z.ZodRecord || bare instanceof z.ZodObject) return "map";
   return "text";
 }

@@ -1,8 +1,7 @@
 /** `limits`: sizes, time-outs and the breaker. Every name carries its unit. */
 import { z } from "zod";
-import { count, duration } from "./fields.ts";
+import { count, duration, longest } from "./fields.ts";
 
-const maxSeconds = 2_147_483;
 const mebibyte = 1024 * 1024;
 
 export const limits = z
@@ -13,7 +12,7 @@ export const limits = z
     attachment_bytes: count(1)
       .default(20 * mebibyte)
       .describe("Largest file that is handed to an agent or sent by one."),
-    turn_seconds: duration(maxSeconds)
+    turn_seconds: duration(longest.seconds)
       .default(1800)
       .describe("A turn that takes longer is stopped, and the room is told."),
     stream_first_ms: count(0).default(1500).describe("How long an answer may grow before its first part is shown."),
@@ -34,14 +33,16 @@ export const limits = z
     breaker_room_messages: count(1)
       .default(60)
       .describe("Most messages between agents of a room within breaker_window_seconds."),
-    breaker_window_seconds: duration(maxSeconds).default(600).describe("The time over which the breaker counts."),
+    breaker_window_seconds: duration(longest.seconds).default(600).describe("The time over which the breaker counts."),
     drain_seconds: duration(9)
       .default(8)
       .describe("After SIGTERM, how long running work may take to come to a safe point; the process ends within 10 s."),
-    homeserver_timeout_seconds: duration(maxSeconds)
+    homeserver_timeout_seconds: duration(longest.seconds)
       .default(60)
       .describe("A request to the homeserver that takes longer is tried again."),
-    retry_max_seconds: duration(maxSeconds).default(60).describe("Longest wait between two tries of the same request."),
+    retry_max_seconds: duration(longest.seconds)
+      .default(60)
+      .describe("Longest wait between two tries of the same request."),
     join_attempts: count(1)
       .default(8)
       .describe("How often joining a room is tried before the inviter is told that it failed."),

@@ -2,11 +2,12 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
-import { CrewError, reasonOf } from "../core/errors.ts";
+import { asCrewError, CrewError, reasonOf } from "../core/errors.ts";
 import { crossProblems } from "./cross.ts";
 import { withOverrides, type Overrides } from "./overrides.ts";
 import { withAbsolutePaths } from "./paths.ts";
 import { pathText, problemsOf, type Problem } from "./problem.ts";
+import { loadRolePrompts } from "./role-prompts.ts";
 import { configSchema, type Config } from "./schema.ts";
 import { resolveSecrets, type Environment } from "./secrets.ts";
 import { parseSource, type Source } from "./source.ts";
@@ -46,7 +47,14 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
     ...crossProblems(resolved.value),
   ];
   if (!checked.success || problems.length > 0) throw invalid(file, source, firstPerPath(problems));
-  return { file: resolve(file), config: withAbsolutePaths(checked.data, dirname(resolve(file))) };
+  const config = withAbsolutePaths(checked.data, dirname(resolve(file)));
+  // Read here only to tell a wrong folder with its line.
+  await loadRolePrompts(config).catch((thrown: unknown) => {
+    const { details } = asCrewError(thrown);
+    const text = `${details["file"]} cannot be read (${details["reason"]}); make it readable, or correct the path`;
+    throw invalid(file, source, [{ path: ["tasks", "roles"], text }]);
+  });
+  return { file: resolve(file), config };
 }
 
 /** A value that could not be resolved is often wrong in a second way too; the first way is the one to correct. */

@@ -9,6 +9,7 @@ export function withAbsolutePaths(config: Config, folder: string): Config {
     appservice: { ...config.appservice, registration: resolve(folder, config.appservice.registration) },
     store: absoluteStore(config.store, folder),
     data: resolve(folder, config.data),
+    tasks: withAbsoluteRoles(config.tasks, folder),
     bot: withAbsoluteAvatar(config.bot, folder),
     agents: config.agents.map((agent) => withAbsoluteAvatar(agent, folder)),
   };
@@ -17,6 +18,10 @@ export function withAbsolutePaths(config: Config, folder: string): Config {
 function absoluteStore(store: string, folder: string): string {
   const path = /^sqlite:(?!:memory:)(?:\/\/(?=\/))?(.*)$/s.exec(store)?.[1];
   return path === undefined ? store : `sqlite:${resolve(folder, path)}`;
+}
+
+function withAbsoluteRoles(tasks: Config["tasks"], folder: string): Config["tasks"] {
+  return tasks.roles === undefined ? tasks : { ...tasks, roles: resolve(folder, tasks.roles) };
 }
 
 function withAbsoluteAvatar<Owner extends { readonly avatar?: string | undefined }>(

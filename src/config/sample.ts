@@ -38,10 +38,11 @@ function valueText(key: Key, depth: number, indent: string): string {
     const item = objectText(keysOf(inside.object), depth + 2).replace(/^( *) {2}(?=[^ #])/m, "$1- ");
     return `${indent}${name}:\n${item}`;
   }
-  const text = stringify({ [name]: key.sample ?? key.default }, { lineWidth: 0 }).trimEnd();
+  const value = key.sample ?? key.default;
+  const text = stringify({ [name]: value }, { lineWidth: 0 }).trimEnd();
   // Maps that are written whole, such as permissions, go line by line; lists fit into one.
-  const flow = Array.isArray(key.sample)
-    ? `${name}: ${stringify(key.sample, { collectionStyle: "flow" }).trim()}`
+  const flow = Array.isArray(value)
+    ? `${name}: ${stringify(value, { collectionStyle: "flow", lineWidth: 0 }).trim()}`
     : text;
   return flow
     .split("\n")

@@ -8,6 +8,7 @@ import { agents } from "./agents.ts";
 import { avatar, count, httpUrl, isActor, serverName } from "./fields.ts";
 import { limits } from "./limits.ts";
 import { model } from "./models.ts";
+import { patrol, tasks } from "./tasks.ts";
 
 const homeserver = z.strictObject({
   address: httpUrl.describe("How Crewroom reaches the homeserver.").meta({ sample: "http://127.0.0.1:8008" }),
@@ -93,6 +94,8 @@ export const configSchema = z.strictObject({
   agents: agents.describe("The crew."),
   bot: bot.describe("The bridge's own user @crewroom:<domain>."),
   rooms: rooms.describe("Rooms that the bot creates."),
+  tasks: tasks.describe("How the crew's work is planned, given out and reviewed."),
+  patrol: patrol.describe("From when on the bridge counts something in a task as wrong, and acts or asks."),
   limits: limits.describe("Sizes, time-outs and the breaker that ends loops between agents."),
   logging: logging.describe("What is written to standard error. Never a secret, and no message's text at info."),
 });

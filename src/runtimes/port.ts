@@ -12,6 +12,10 @@ export interface AgentProfile {
   readonly id: AgentId;
   readonly name: string;
   readonly roles: readonly string[];
+  /** What good work in its roles is, role by role, in an order that stays the same. May be empty. */
+  readonly rolePrompts: readonly string[];
+  /** Rules of the whole crew; `""` for none. */
+  readonly rules: string;
   /** Instructions from the config, without rules that code enforces. */
   readonly instructions: string;
   /** Key of `models` in the config; `default` when the agent names none. */

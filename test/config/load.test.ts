@@ -1,43 +1,9 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { loadConfig, type LoadOptions } from "../../src/config/load.ts";
+import { describe, expect, it } from "vitest";
+import { loadConfig } from "../../src/config/load.ts";
 import { CrewError } from "../../src/core/errors.ts";
-
-const good = `
-homeserver: { address: http://127.0.0.1:8008/, domain: crew.test:8448 }
-appservice: { address: http://127.0.0.1:29331 }
-permissions: { "@sam:crew.test:8448": admin }
-models:
-  default: { base_url: http://127.0.0.1:9/v1, model: m }
-agents:
-  - id: ada
-`;
-
-let folder = "";
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "crewroom-config-"));
-});
-afterEach(async () => {
-  await rm(folder, { recursive: true });
-});
-
-async function load(text: string, options: LoadOptions = { env: {} }) {
-  await writeFile(join(folder, "c.yaml"), text);
-  return (await loadConfig(join(folder, "c.yaml"), options)).config;
-}
-
-/** The problems' lines without the file's name. */
-async function problemsIn(text: string, options?: LoadOptions): Promise<string[]> {
-  const thrown: unknown = await load(text, options).catch((error: unknown) => error);
-  expect(thrown).toBeInstanceOf(CrewError);
-  if (!(thrown instanceof CrewError)) return [];
-  expect(thrown.code).toBe("CONFIG_INVALID");
-  return String(thrown.details["problems"])
-    .split("\n")
-    .map((line) => line.replace(`${join(folder, "c.yaml")}:`, ""));
-}
+import { folder, good, load, problemsIn } from "./support.ts";
 
 describe("a good config", () => {
   it("gets every default, absolute paths, and the agent's id as its name", async () => {
@@ -47,12 +13,21 @@ describe("a good config", () => {
       address: "http://127.0.0.1:29331",
       hostname: "127.0.0.1",
       port: 29331,
-      registration: join(folder, "registration.yaml"),
+      registration: join(folder(), "registration.yaml"),
     });
-    expect(config.store).toBe(`sqlite:${join(folder, "crewroom.db")}`);
-    expect(config.data).toBe(join(folder, "data"));
+    expect(config.store).toBe(`sqlite:${join(folder(), "crewroom.db")}`);
+    expect(config.data).toBe(join(folder(), "data"));
     expect(config.agents).toEqual([
-      { id: "ada", name: "ada", roles: ["executor"], runtime: "builtin", model: "default", instructions: "" },
+      {
+        id: "ada",
+        name: "ada",
+        roles: ["executor"],
+        capabilities: [],
+        parallel: 1,
+        runtime: "builtin",
+        model: "default",
+        instructions: "",
+      },
     ]);
     expect(config.limits).toMatchObject({ transaction_bytes: 67_108_864, breaker_hops: 8, drain_seconds: 8 });
     expect(config.rooms.federate).toBe(true);
@@ -65,7 +40,7 @@ describe("a good config", () => {
 
   it("makes the paths of pictures absolute, and leaves mxc addresses alone", async () => {
     const config = await load(`${good}    avatar: ada.png\nbot: { avatar: "mxc://crew.test/abc" }`);
-    expect(config.agents[0]?.avatar).toBe(join(folder, "ada.png"));
+    expect(config.agents[0]?.avatar).toBe(join(folder(), "ada.png"));
     expect(config.bot).toEqual({ name: "Crewroom", avatar: "mxc://crew.test/abc" });
   });
 });
@@ -80,8 +55,8 @@ describe("secrets", () => {
   });
 
   it("come from files beside the config, without the line's end", async () => {
-    await writeFile(join(folder, "key"), "from-file\n");
-    await writeFile(join(folder, "ada.md"), "You are Ada.\n\nYou plan.\n");
+    await writeFile(join(folder(), "key"), "from-file\n");
+    await writeFile(join(folder(), "ada.md"), "You are Ada.\n\nYou plan.\n");
     const config = await load(
       `${good.replace("model: m }", "model: m, api_key_file: key }")}    instructions_file: ada.md\n`,
     );
@@ -171,7 +146,7 @@ agents:
   });
 
   it("that does not exist is CONFIG_UNREADABLE", async () => {
-    await expect(loadConfig(join(folder, "none.yaml"))).rejects.toMatchObject({ code: "CONFIG_UNREADABLE" });
+    await expect(loadConfig(join(folder(), "none.yaml"))).rejects.toMatchObject({ code: "CONFIG_UNREADABLE" });
   });
 });
 

@@ -19,7 +19,16 @@ describe("the sample config", () => {
     const shown = await loadConfig(packagePath("config/crewroom.yaml"), { env: { OPENAI_API_KEY: "k" } });
     const bare = await loadConfig(packagePath("config/crewroom.yaml"), {
       env: { OPENAI_API_KEY: "k" },
-      overrides: { limits: null, logging: null, rooms: null, bot: null, store: null, data: null },
+      overrides: {
+        tasks: null,
+        patrol: null,
+        limits: null,
+        logging: null,
+        rooms: null,
+        bot: null,
+        store: null,
+        data: null,
+      },
     });
     expect(shown.config).toEqual(bare.config);
   });
@@ -34,6 +43,7 @@ describe("the sample config", () => {
     });
     expect(config.models["default"]).toMatchObject({ temperature: 0.7, headers: { "x-team": "crew" } });
     expect(config.agents[0]?.avatar).toBe(packagePath("config/ada.png"));
+    expect(config.tasks.roles).toBe(packagePath("config/roles"));
   });
 
   it("has a sentence for every key, in the sample and in the reference", () => {

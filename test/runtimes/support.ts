@@ -43,12 +43,19 @@ export class MemoryStore implements SessionStore {
 }
 
 export function opening(
-  over: { agent?: string; session?: string; tools?: readonly Tool[]; roles?: string[] } = {},
+  over: {
+    agent?: string;
+    session?: string;
+    tools?: readonly Tool[];
+    roles?: string[];
+    rolePrompts?: readonly string[];
+    rules?: string;
+  } = {},
 ): SessionOpening {
-  const { agent = "ada", session = "s1", tools = [], roles = ["planner"] } = over;
+  const { agent = "ada", session = "s1", tools = [], roles = ["planner"], rolePrompts = [], rules = "" } = over;
   return {
     session: sessionId(session),
-    agent: { id: agentId(agent), name: "Ada", roles, instructions: "Be brief.", model: "default" },
+    agent: { id: agentId(agent), name: "Ada", roles, rolePrompts, rules, instructions: "Be brief.", model: "default" },
     tools,
   };
 }

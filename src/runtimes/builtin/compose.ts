@@ -3,8 +3,8 @@ import type { ModelMessage } from "../../models/port.ts";
 import type { AgentProfile, ContentBlock } from "../port.ts";
 
 /**
- * The system prompt: who the agent is and where. Byte-stable for one agent, so that prompt caches hit; it has no date
- * and no rule that code enforces.
+ * The system prompt: who the agent is and where, what good work in its roles is, the crew's rules, its own instructions.
+ * Byte-stable for one agent, so that prompt caches hit; it has no date and no rule that code enforces.
  */
 export function systemPrompt(agent: AgentProfile): string {
   const roles =
@@ -12,11 +12,15 @@ export function systemPrompt(agent: AgentProfile): string {
   const place =
     "You take part in Matrix rooms, where people and agents write to each other in Markdown. " +
     "They are named by their Matrix ids, like @name:server.";
-  const instructions = agent.instructions.trim();
+  const rules = agent.rules.trim();
   return [
     `You are ${agent.name}, agent \`${agent.id}\`${roles}.\n${place}`,
-    ...(instructions === "" ? [] : [instructions]),
-  ].join("\n\n");
+    ...agent.rolePrompts,
+    rules === "" ? "" : `Rules of the crew:\n${rules}`,
+    agent.instructions,
+  ]
+    .flatMap((part) => part.trim() || [])
+    .join("\n\n");
 }
 
 /** The kinds of image that OpenAI-compatible models take. */

@@ -1,4 +1,7 @@
 import { expect, test } from "vitest";
+import { loadConfig } from "../../../src/config/load.ts";
+import { loadRolePrompts, promptsFor } from "../../../src/config/role-prompts.ts";
+import { packagePath } from "../../../src/package.ts";
 import { systemPrompt, userMessage } from "../../../src/runtimes/builtin/compose.ts";
 import { opening } from "../support.ts";
 
@@ -9,6 +12,27 @@ test("the system prompt says who and where, and is the same bytes each time", ()
   expect(prompt).toMatch(/@name:server\.\n\nBe brief\.$/);
   expect(systemPrompt({ ...agent })).toBe(prompt);
   expect(systemPrompt({ ...agent, roles: [], instructions: " " })).toMatch(/^You are Ada, agent `ada`\.\n[^\n]*$/);
+});
+
+test("after who and where come the roles' prompts, the crew's rules and the agent's own instructions", () => {
+  const { agent } = opening({
+    rolePrompts: ["Plan well.", "Review well.\n"],
+    rules: "- Be kind.\n- Answer in German.\n",
+  });
+  expect(systemPrompt(agent)).toMatch(
+    /@name:server\.\n\nPlan well\.\n\nReview well\.\n\nRules of the crew:\n- Be kind\.\n- Answer in German\.\n\nBe brief\.$/,
+  );
+});
+
+test("an agent with all four roles has a system prompt below 4 KB, so that tools and the turn fit beside it", async () => {
+  const roles = ["planner", "executor", "reviewer", "patrol"];
+  const { config } = await loadConfig(packagePath("config/demo.yaml"), {
+    env: {},
+    overrides: { agents: [{ id: "ada", roles }] },
+  });
+  const rolePrompts = promptsFor(roles, await loadRolePrompts(config));
+  expect(rolePrompts).toHaveLength(4);
+  expect(Buffer.byteLength(systemPrompt(opening({ roles, rolePrompts }).agent))).toBeLessThan(4_096);
 });
 
 test("a file is fenced so that its own backticks cannot end it, and its name stays on one line", () => {
