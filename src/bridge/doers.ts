@@ -1,12 +1,14 @@
 /** Which part does which effect. The parts need each other, so they are asked for when an effect is done, not before. */
 import type { Carried, Follow, Join, Say } from "../core/effect.ts";
 import { outdated } from "../core/input.ts";
-import { agentUserId, type EventId, type RoomId } from "../core/ids.ts";
+import { agentUserId, botUserId, type EventId, type RoomId, type UserId } from "../core/ids.ts";
 import type { Turns } from "../crew/turns.ts";
 import type { Entrance, Joined } from "../matrix/entrance.ts";
 import { HomeserverError } from "../matrix/homeserver-error.ts";
 import type { Messenger } from "../matrix/messenger.ts";
 import type { Settling } from "../matrix/settling.ts";
+import type { TaskRooms } from "../matrix/task-rooms.ts";
+import { unlessAborted } from "../matrix/unless-aborted.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Doers } from "../rooms/dispatcher.ts";
 import type { Intake } from "../rooms/intake.ts";
@@ -15,8 +17,9 @@ import type { Rooms } from "../rooms/rooms.ts";
 export interface DoersOptions {
   readonly server: string;
   readonly messenger: () => Messenger;
-  readonly entrance: () => Pick<Entrance, "adopt" | "join" | "missed" | "reject" | "follow">;
-  readonly settling: () => Settling;
+  readonly entrance: () => Pick<Entrance, "adopt" | "join" | "missed" | "reject" | "follow" | "invite">;
+  readonly settling: () => Pick<Settling, "headquarters">;
+  readonly taskRooms: () => Pick<TaskRooms, "open">;
   readonly turns: () => Turns;
   readonly intake: () => Intake;
   readonly rooms: () => Rooms;
@@ -25,6 +28,7 @@ export interface DoersOptions {
 
 export function createDoers(parts: DoersOptions): Doers {
   const { server, metrics } = parts;
+  const bot = botUserId(server);
   const carriedBy = ({ carried }: Follow, { user }: Joined): readonly Carried[] =>
     carried.filter(({ agent }) => agentUserId(agent, server) === user);
   /** Invited to the successor of a room that is just being left: both rooms name each other. */
@@ -41,6 +45,15 @@ export function createDoers(parts: DoersOptions): Doers {
       const asOf = parts.rooms().lane(room).state?.changes ?? 0;
       const joined = await parts.entrance().join(room, effect, signal);
       const { reply } = await parts.rooms().put(room, { ...joined, carried: carriedTo(room, joined), asOf });
+      if (reply !== outdated) return;
+    }
+  };
+  /** Has the lane know a room in which one of ours is already. */
+  const adopt = async (room: RoomId, user: UserId, signal: AbortSignal): Promise<void> => {
+    for (;;) {
+      const asOf = parts.rooms().lane(room).state?.changes ?? 0;
+      const joined = await parts.entrance().adopt(room, user, signal);
+      const { reply } = await parts.rooms().put(room, { ...joined, asOf });
       if (reply !== outdated) return;
     }
   };
@@ -104,8 +117,28 @@ export function createDoers(parts: DoersOptions): Doers {
       return "later";
     },
 
-    announce: async (_room, effect) => {
-      const { hq } = await parts.settling().headquarters;
+    state: (room, effect, signal) => parts.messenger().setState(room, bot, effect, signal),
+
+    react: (room, effect, signal) => parts.messenger().react(room, effect, signal),
+
+    invite: async (room, effect, signal) => {
+      await parts.entrance().invite(room, effect, signal);
+      return undefined;
+    },
+
+    openTask: async (asked, effect, signal) => {
+      const { id, title, brief, asker } = effect;
+      // It may be long until the homeserver is there, and the bridge may end before.
+      const { space } = await unlessAborted(parts.settling().headquarters, signal);
+      const { number, room, alias } = await parts.taskRooms().open(effect, space, signal);
+      await adopt(room, bot, signal);
+      await parts.rooms().put(room, { kind: "taskOpened", seed: { number, title, brief, asker } });
+      await parts.rooms().put(asked, { kind: "taskRoom", effect: id, number, room, alias });
+      return undefined;
+    },
+
+    announce: async (_room, effect, signal) => {
+      const { hq } = await unlessAborted(parts.settling().headquarters, signal);
       await parts.rooms().put(hq, { kind: "announce", id: effect.id, text: effect.text });
       return undefined;
     },

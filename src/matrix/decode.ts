@@ -125,7 +125,7 @@ function decodeMessageEvent({ from, content }: Envelope, own: Own): ReturnType<D
 }
 
 /** `/me waves` reads `* alice waves`, as clients show it. */
-function wordsOf({ text, isEmote }: NewContent, sender: UserId): string {
+export function wordsOf({ text, isEmote }: NewContent, sender: UserId): string {
   return isEmote ? `* ${localpartOf(sender)} ${text}` : text;
 }
 

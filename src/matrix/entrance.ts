@@ -1,12 +1,13 @@
-/** Brings our users into rooms: joins, rejected invites, and room upgrades. */
+/** Brings users into rooms: invites, joins, rejected invites, and room upgrades. */
 import { setTimeout as delay } from "node:timers/promises";
 import { CrewError } from "../core/errors.ts";
-import type { Follow, Join, Leave } from "../core/effect.ts";
+import type { Follow, Invite, Join, Leave } from "../core/effect.ts";
 import type { RoomId, UserId } from "../core/ids.ts";
-import { serverOf } from "../core/ids.ts";
+import { botUserId, serverOf } from "../core/ids.ts";
 import type { MatrixInput, OwnInput, Snapshot } from "../core/input.ts";
 import type { Homeserver } from "./homeserver.ts";
-import { HomeserverError } from "./homeserver-error.ts";
+import { HomeserverError, laterPerhaps } from "./homeserver-error.ts";
+import { OwnRooms } from "./own-rooms.ts";
 import type { Reads } from "./reads.ts";
 import { type Retry, retrying, type RetryOptions } from "./retry.ts";
 
@@ -91,6 +92,18 @@ export class Entrance {
   async reject(room: RoomId, { as, reason, inviter }: Leave, signal: AbortSignal): Promise<void> {
     if (inviter !== undefined && serverOf(inviter) !== serverOf(as)) await delay(remoteInviteMs, undefined, { signal });
     await this.leave(room, as, reason, signal);
+  }
+
+  /**
+   * Invites somebody as the bot. Who is in the room or invited is left as they are. A homeserver that is not ours and
+   * does not answer is asked a bounded number of times.
+   */
+  async invite(room: RoomId, { user, reason }: Invite, signal: AbortSignal): Promise<void> {
+    const { homeserver, ensure, attempts } = this.#options;
+    await ensure(user);
+    const rooms = new OwnRooms({ homeserver, bot: botUserId(homeserver.domain) });
+    const most = serverOf(user) === homeserver.domain ? undefined : attempts;
+    await this.#retrying(signal, most, undefined, () => rooms.invite(room, user, reason, signal));
   }
 
   async leave(room: RoomId, as: UserId, reason: string, signal: AbortSignal): Promise<void> {
@@ -182,11 +195,5 @@ function isRemote(via: readonly string[], as: UserId): boolean {
 /** Another server being slow, down or behind shows as a refusal of ours; another try may well succeed. */
 function perhapsLater(thrown: unknown): unknown {
   if (!(thrown instanceof HomeserverError) || thrown.retryable || thrown.code !== "HOMESERVER_REFUSED") return thrown;
-  const { status, errcode, retryAfterMs } = thrown;
-  return new HomeserverError(
-    "HOMESERVER_REFUSED",
-    thrown.details,
-    { status, errcode, retryAfterMs, retryable: true, outage: false },
-    thrown,
-  );
+  return laterPerhaps(thrown);
 }

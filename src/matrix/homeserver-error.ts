@@ -55,6 +55,13 @@ export function unreachable(address: string, thrown: unknown, outage = true): Ho
   return new HomeserverError("HOMESERVER_UNREACHABLE", details, { retryable: true, outage }, thrown);
 }
 
+/** The same refusal, when another try may well succeed all the same. */
+export function laterPerhaps(error: HomeserverError): HomeserverError {
+  const { status, errcode, retryAfterMs } = error;
+  const facts = { status, errcode, retryAfterMs, retryable: true, outage: false };
+  return new HomeserverError("HOMESERVER_REFUSED", error.details, facts, error);
+}
+
 /** These come from proxies too, in HTML, and a repetition would get the same. */
 const hopeless: ReadonlySet<number> = new Set([413, 414, 431]);
 

@@ -13,6 +13,7 @@ import {
   asRoomId,
   asUserId,
   localpartOf,
+  serverOf,
   type EventId,
   type MxcUri,
   type RoomAlias,
@@ -20,6 +21,7 @@ import {
   type UserId,
 } from "../core/ids.ts";
 import { failureOf, HomeserverError } from "./homeserver-error.ts";
+import { asObject } from "./json.ts";
 import { download, type Downloaded, upload } from "./media.ts";
 import { type Asked, type Call, createTransport, deviceId, pathOf, type TransportOptions } from "./transport.ts";
 
@@ -59,6 +61,10 @@ export interface Homeserver {
   createRoom(as: UserId, body: Json, call?: Call): Promise<RoomId>;
   /** `undefined` when there is no such alias. */
   resolveAlias(alias: RoomAlias, call?: Call): Promise<RoomId | undefined>;
+  /** Takes an alias away from its room. One that does not exist is fine. */
+  removeAlias(alias: RoomAlias, as: UserId, call?: Call): Promise<void>;
+  /** The room version of new rooms, e.g. `"11"`; `undefined` when the homeserver does not tell. */
+  defaultRoomVersion(as: UserId, call?: Call): Promise<string | undefined>;
   joinedRooms(as: UserId, call?: Call): Promise<readonly RoomId[]>;
   /** A public read receipt; `thread` is the root of the thread, or `main`. */
   receipt(room: RoomId, as: UserId, event: EventId, thread?: EventId | "main", call?: Call): Promise<void>;
@@ -109,7 +115,13 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
   };
   const idOf = (answer: Json, what: string): EventId => need(asEventId(answer["event_id"]), what);
   const roomOf = (answer: Json, what: string): RoomId => need(asRoomId(answer["room_id"]), what);
-  const membership = (room: RoomId, as: UserId, change: string, body: Json, call?: Call): Promise<void> => {
+  const membership = (
+    room: RoomId,
+    as: UserId,
+    change: string,
+    body: Json,
+    call?: Pick<Asked, "remote"> & Call,
+  ): Promise<void> => {
     const path = `${v3}${pathOf`/rooms/${room}/`}${change}`;
     return tell({ method: "POST", path, as, body, what: `to ${change}`, ...call });
   };
@@ -143,7 +155,14 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
     },
     leave: (room, as, reason, call) => membership(room, as, "leave", reason === undefined ? {} : { reason }, call),
     invite: (room, as, user, reason, call) =>
-      membership(room, as, "invite", { user_id: user, ...(reason !== undefined && { reason }) }, call),
+      membership(
+        room,
+        as,
+        "invite",
+        { user_id: user, ...(reason !== undefined && { reason }) },
+        // Another homeserver has to sign it first.
+        { ...call, remote: serverOf(user) !== options.domain },
+      ),
     async createRoom(as, body, call) {
       const what = "a new room";
       return roomOf(await ask({ method: "POST", path: `${v3}/createRoom`, as, body, what, ...call }), what);
@@ -157,6 +176,20 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
         if (thrown instanceof HomeserverError && thrown.errcode === "M_NOT_FOUND") return undefined;
         throw thrown;
       }
+    },
+    async removeAlias(alias, as, call) {
+      const path = v3 + pathOf`/directory/room/${alias}`;
+      try {
+        await tell({ method: "DELETE", path, as, what: `to remove ${alias}`, ...call });
+      } catch (thrown) {
+        if (!(thrown instanceof HomeserverError && thrown.errcode === "M_NOT_FOUND")) throw thrown;
+      }
+    },
+    async defaultRoomVersion(as, call) {
+      const what = "to tell its capabilities";
+      const { capabilities } = await ask({ method: "GET", path: `${v3}/capabilities`, as, what, ...call });
+      const version = asObject(asObject(capabilities)?.["m.room_versions"])?.["default"];
+      return typeof version === "string" ? version : undefined;
     },
     async joinedRooms(as, call) {
       const { joined_rooms: rooms } = await ask({ method: "GET", path: `${v3}/joined_rooms`, as, ...call });

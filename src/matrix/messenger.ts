@@ -1,6 +1,6 @@
-/** Says things in rooms for as long as it takes: repeats what the homeserver did not take, a bounded number at once. */
+/** Sends what is to be in rooms for as long as it takes: repeats what the homeserver did not take, a bounded number at once. */
 import pLimit from "p-limit";
-import type { Say } from "../core/effect.ts";
+import type { React, Say, SetState } from "../core/effect.ts";
 import type { EventId, RoomId, UserId } from "../core/ids.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Members } from "./compose/mentions.ts";
@@ -30,14 +30,31 @@ export class Messenger {
   }
 
   /** Resolves with the event. Rejects when the homeserver refuses it for good, or `signal` aborts. */
-  async say(room: RoomId, say: Say, signal: AbortSignal): Promise<EventId> {
-    const { speaker, users, membersOf, retry, metrics } = this.#options;
+  say(room: RoomId, say: Say, signal: AbortSignal): Promise<EventId> {
+    const { speaker, membersOf } = this.#options;
+    return this.#send(say.as, say.style, () => speaker.say(room, say, membersOf(room), signal), signal);
+  }
+
+  /** Like {@link say}; see {@link Speaker.react}. */
+  react(room: RoomId, react: React, signal: AbortSignal): Promise<EventId | undefined> {
+    const { speaker } = this.#options;
+    return this.#send(react.as, "reaction", () => speaker.react(room, react, signal), signal);
+  }
+
+  /** Like {@link say}; see {@link Speaker.setState}. */
+  setState(room: RoomId, as: UserId, state: SetState, signal: AbortSignal): Promise<EventId> {
+    const { speaker } = this.#options;
+    return this.#send(as, "state", () => speaker.setState(room, as, state, signal), signal);
+  }
+
+  async #send<T>(as: UserId, kind: string, send: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { users, retry, metrics } = this.#options;
     const began = performance.now();
-    const once = (): Promise<EventId> => this.#slots(() => speaker.say(room, say, membersOf(room), signal));
-    const event = await retrying(() => users.actAs(say.as, once), { ...retry, signal });
-    metrics.sends.inc({ kind: say.style });
+    const once = (): Promise<T> => this.#slots(send);
+    const made = await retrying(() => users.actAs(as, once), { ...retry, signal });
+    metrics.sends.inc({ kind });
     metrics.sendLatency.observe((performance.now() - began) / 1_000);
-    return event;
+    return made;
   }
 
   /** Shows more of a running answer. One try: the next one, or the end of the answer, makes up for it. */

@@ -3,17 +3,21 @@
  * so the user is told by `user_id` in each request.
  */
 import { asRoomId, asUserId, type EventId, type RoomId, type UserId } from "../core/ids.ts";
-import type { Snapshot } from "../core/input.ts";
+import type { CrewroomState, Snapshot } from "../core/input.ts";
 import { failureOf, HomeserverError, unreachable } from "./homeserver-error.ts";
 import { asObject, type JsonObject } from "./json.ts";
 import type { Outage } from "./outage.ts";
 import { decodePowerLevels } from "./power-levels.ts";
+import { Recent, type Said } from "./recent.ts";
 import { MatrixClient, MatrixError } from "./sdk.ts";
 import { type Call, pathOf } from "./transport.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 
 export interface ReadsOptions {
   readonly address: string;
   readonly asToken: string;
+  /** Whose `dev.crewroom.*` state counts. */
+  readonly bot: UserId;
   /** Longest time for one request. Default: 60,000. */
   readonly timeoutMs?: number;
   /** Told the outcome of every request. Default: nobody. */
@@ -29,8 +33,14 @@ export interface Reads {
    * not show the invite, by the time of the invite.
    */
   messagesSince(room: RoomId, as: UserId, invite: EventId, limit?: number, call?: Call): Promise<unknown[]>;
+  /**
+   * The newest messages, at most `limit` (1 to 100), oldest first; edits applied, redacted ones left out. With `thread` only
+   * of that thread, its root first, however many came after it.
+   */
+  recent(room: RoomId, as: UserId, limit: number, thread: EventId | undefined, call?: Call): Promise<readonly Said[]>;
 }
 
+const v1 = "/_matrix/client/v1";
 const v3 = "/_matrix/client/v3";
 const pageSize = 100;
 /** A homeserver may give empty pages while it asks others for more. */
@@ -43,6 +53,7 @@ export function createReads(options: ReadsOptions): Reads {
   const get = async (path: string, as: UserId, query: Query, call: Call): Promise<unknown> => {
     try {
       const timeoutMs = call.timeoutMs ?? options.timeoutMs;
+      // The SDK cannot abort a request: nobody waits for it any longer, and its time-out ends it.
       const asked = client.doRequest("GET", path, { ...query, user_id: as }, null, timeoutMs);
       const answer = await unlessAborted<unknown>(asked, call.signal);
       // The SDK hands on as text what is no JSON.
@@ -67,10 +78,47 @@ export function createReads(options: ReadsOptions): Reads {
     }
   };
 
+  /** Folds pages until there are `limit` messages. The page's token stands under `end` or `next_batch`. */
+  const recentIn = async (path: string, as: UserId, query: Query, limit: number, call: Call): Promise<Recent> => {
+    const recent = new Recent();
+    let from: string | undefined;
+    for (let page = 0; page < maxPages && recent.count < limit; page++) {
+      const asked = { ...query, dir: "b", limit: String(pageSize), ...(from !== undefined && { from }) };
+      const { chunk, end, next_batch: next } = asObject(await get(path, as, asked, call)) ?? {};
+      for (const event of Array.isArray(chunk) ? chunk : []) recent.add(event);
+      const token = end ?? next;
+      if (typeof token !== "string") break;
+      from = token;
+    }
+    return recent;
+  };
+
+  /** Its root, unless that was redacted, is of another type, or is not to be seen. */
+  const rootOf = async (room: RoomId, as: UserId, root: EventId, call: Call): Promise<readonly Said[]> => {
+    const recent = new Recent();
+    try {
+      recent.add(await get(v3 + pathOf`/rooms/${room}/event/${root}`, as, {}, call));
+    } catch (thrown) {
+      if (!(thrown instanceof HomeserverError) || thrown.retryable) throw thrown;
+    }
+    return recent.newest(1);
+  };
+
   return {
     async snapshot(room, as, call = {}) {
       const events = await get(v3 + pathOf`/rooms/${room}/state`, as, {}, call);
-      return snapshotOf(Array.isArray(events) ? events : []);
+      return snapshotOf(Array.isArray(events) ? events : [], options.bot);
+    },
+    async recent(room, as, limit, thread, call = {}) {
+      const most = Math.min(Math.max(Math.trunc(limit), 1), pageSize);
+      if (thread === undefined) {
+        const query = { filter: JSON.stringify({ types: ["m.room.message"] }) };
+        return (await recentIn(v3 + pathOf`/rooms/${room}/messages`, as, query, most, call)).newest(most);
+      }
+      const path = v1 + pathOf`/rooms/${room}/relations/${thread}/m.thread/m.room.message`;
+      const root = await rootOf(room, as, thread, call);
+      const answers = await recentIn(path, as, {}, most - root.length, call);
+      return [...root, ...answers.newest(most - root.length)];
     },
     async messagesSince(room, as, invite, limit = 100, call = {}) {
       const path = v3 + pathOf`/rooms/${room}/messages`;
@@ -93,20 +141,6 @@ export function createReads(options: ReadsOptions): Reads {
 
 type Query = Readonly<Record<string, string>>;
 
-/** The SDK cannot abort a request: nobody waits for it any longer, and its time-out ends it. */
-async function unlessAborted<T>(asked: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return asked;
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([asked, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
 function notBefore(events: readonly unknown[], ts: number): unknown[] {
   return events.filter((event) => (timestampOf(event) ?? 0) >= ts);
 }
@@ -126,7 +160,7 @@ function failureFrom(address: string, thrown: unknown): HomeserverError {
   return typeof status === "number" ? failureOf(address, "a read", { status, text: "" }) : unreachable(address, thrown);
 }
 
-function snapshotOf(events: readonly unknown[]): Snapshot {
+function snapshotOf(events: readonly unknown[], bot: UserId): Snapshot {
   const state = events.map(asObject).filter((event) => event !== undefined);
   const only = (type: string): JsonObject | undefined =>
     state.find((event) => event["type"] === type && event["state_key"] === "");
@@ -140,6 +174,7 @@ function snapshotOf(events: readonly unknown[]): Snapshot {
     power: decodePowerLevels(only("m.room.power_levels")?.["content"]),
     encrypted: only("m.room.encryption") !== undefined,
     members: state.flatMap(memberOf),
+    crewroom: state.filter((event) => event["sender"] === bot).flatMap(crewroomStateOf),
     ...(predecessor !== undefined && { predecessor }),
   };
 }
@@ -148,6 +183,14 @@ function creatorsOf(sender: unknown, additional: unknown): readonly UserId[] {
   const others: readonly unknown[] = Array.isArray(additional) ? additional : [];
   const users = [sender, ...others].map(asUserId);
   return [...new Set(users.filter((user) => user !== undefined))];
+}
+
+/** Anybody with enough power can write events of this name; only the bot's are true. */
+function crewroomStateOf(event: JsonObject): readonly CrewroomState[] {
+  const { type, state_key: key } = event;
+  const content = asObject(event["content"]);
+  if (typeof type !== "string" || !type.startsWith("dev.crewroom.")) return [];
+  return typeof key === "string" && content !== undefined ? [{ type, key, content }] : [];
 }
 
 function memberOf(event: JsonObject): Snapshot["members"] {

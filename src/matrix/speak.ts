@@ -1,14 +1,16 @@
 /** Turns the core's words into Matrix events and sends them, with ids that make a repetition harmless. */
 import { createHash } from "node:crypto";
-import type { Say } from "../core/effect.ts";
+import type { React, Say, SetState } from "../core/effect.ts";
+import { CrewError } from "../core/errors.ts";
 import type { EventId, RoomId, UserId } from "../core/ids.ts";
-import { type Extra, editMessage, fileMessage, type MessageContent, textMessage } from "./compose/content.ts";
+import { type Extra, editMessage, fileMessage, type MessageContent, reaction, textMessage } from "./compose/content.ts";
 import type { Members } from "./compose/mentions.ts";
 import { isLong, summarise } from "./compose/size.ts";
 import type { Homeserver } from "./homeserver.ts";
+import { HomeserverError } from "./homeserver-error.ts";
 
 export interface SpeakOptions {
-  readonly homeserver: Pick<Homeserver, "send" | "upload">;
+  readonly homeserver: Pick<Homeserver, "send" | "setState" | "upload">;
   /** `limits.long_answer_bytes` */
   readonly longAnswerBytes: number;
 }
@@ -54,6 +56,27 @@ export class Speaker {
   ): Promise<void> {
     const content = editMessage(target, textMessage({ text, msgtype: "m.text", members }));
     await this.#options.homeserver.send(room, as, messageType, content, transactionId(crypto.randomUUID()), { signal });
+  }
+
+  /**
+   * Puts a reaction under a message. Resolves without an event when the same one of this user is there already.
+   * @throws CrewError `INTERNAL` when nobody knows yet which event it is for.
+   */
+  async react(room: RoomId, { id, as, target, key }: React, signal: AbortSignal): Promise<EventId | undefined> {
+    if (!("event" in target))
+      throw new CrewError("INTERNAL", { reason: `the reaction ${id} has no message to be under` });
+    const content = reaction(target.event, key);
+    try {
+      return await this.#options.homeserver.send(room, as, "m.reaction", content, transactionId(id), { signal });
+    } catch (thrown) {
+      if (thrown instanceof HomeserverError && thrown.errcode === "M_DUPLICATE_ANNOTATION") return undefined;
+      throw thrown;
+    }
+  }
+
+  /** Writes a state event. Equal content makes no new event. */
+  setState(room: RoomId, as: UserId, { type, key, content }: SetState, signal: AbortSignal): Promise<EventId> {
+    return this.#options.homeserver.setState(room, as, type, key, content, { signal });
   }
 
   async #sayText(room: RoomId, say: Say, text: string, members: Members, signal: AbortSignal): Promise<EventId> {
@@ -119,5 +142,7 @@ function extraOf(say: Say): Extra {
   return {
     ...(say.turn === undefined ? {} : { "dev.crewroom.turn": say.turn }),
     ...(say.error === undefined ? {} : { "dev.crewroom.error": { code: say.error } }),
+    ...(say.action === undefined ? {} : { "dev.crewroom.action": say.action }),
+    ...(say.approval === undefined ? {} : { "dev.crewroom.approval": say.approval }),
   };
 }

@@ -128,6 +128,8 @@ export class Dispatcher implements AsyncDisposable {
 function orderOf(room: RoomId, effect: Effect): string {
   switch (effect.kind) {
     case "say":
+    // After the message that it is under.
+    case "react":
     case "leave":
       return `${room} ${effect.as}`;
     case "join":
@@ -135,6 +137,13 @@ function orderOf(room: RoomId, effect: Effect): string {
     case "turn":
     case "forget":
       return `${room} ${effect.history} turn`;
+    case "state":
+      return `${room} state`;
+    case "invite":
+      return `${room} invite ${effect.user}`;
+    case "openTask":
+      // Over all rooms: tasks get their numbers in the order in which they were asked for.
+      return "openTask";
     case "follow":
     case "announce":
       return `${room} ${effect.kind}`;
