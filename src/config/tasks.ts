@@ -25,7 +25,9 @@ export const tasks = z
       .default("push")
       .describe("push: the bridge gives a ready subtask to the best free agent; claim: agents take one themselves."),
     max_subtasks: count(1).default(50).describe("Most subtasks of one task; a longer plan is refused."),
-    max_rework: count(0).default(3).describe("Rejections of one subtask before a person decides how it goes on."),
+    max_rework: count(1)
+      .default(3)
+      .describe("After so many rejections of one subtask a person decides how it goes on."),
     lease_seconds: duration(longest.seconds)
       .default(600)
       .describe("How long an agent holds a subtask without a sign of life before it is offered to others."),
@@ -37,8 +39,12 @@ export const tasks = z
       .describe("How long a question to people waits for an answer; then it counts as denied."),
     max_tries: count(1)
       .default(3)
-      .describe("Leases of one subtask that may end without a result before it counts as blocked."),
-    budget_tokens: count(0).default(0).describe("Tokens that one task may use; 0 for no limit."),
+      .describe(
+        "After so many leases of one subtask that ended without a result it counts as blocked, and a person is asked.",
+      ),
+    budget_tokens: count(0)
+      .default(0)
+      .describe("Tokens that one task may use before it pauses and a person is asked; 0 for no limit."),
     rules: z
       .string()
       .default("")
@@ -66,25 +72,27 @@ export const patrol = z
   .strictObject({
     unclaimed_minutes: duration(longest.minutes)
       .default(10)
-      .describe("A subtask that is ready for so long and taken by nobody is reported."),
+      .describe("The room is told of a subtask that is ready for so long without a worker."),
     review_wait_minutes: duration(longest.minutes)
       .default(10)
-      .describe("A review that waits for a reviewer for so long is reported."),
+      .describe("The room is told of work that waits for a reviewer for so long."),
     blocked_minutes: duration(longest.minutes)
       .default(30)
-      .describe("A subtask that is blocked for so long becomes a person's question."),
+      .describe("A person is asked about a subtask that is blocked for so long."),
     silence_minutes: duration(longest.minutes)
       .default(60)
-      .describe("A task in which nothing happens for so long, though it is open, is reported."),
+      .describe("HQ is told of an open task in which nothing happens for so long."),
     identical_answers: count(2)
       .default(3)
-      .describe("Equal answers of one agent in a row that count as going in circles."),
+      .describe(
+        "After so many equal answers in a row an agent counts as going in circles, and another one gets the subtask.",
+      ),
     checkpoints: z
       .array(z.enum(checkpoints))
       .default([...checkpoints])
       .describe(
         "When an agent with the role patrol compares work with its acceptance criteria: at half of the estimate, " +
-          "at the estimate, after a rejection.",
+          "at the estimate, after the second rejection.",
       ),
   })
   .prefault({});

@@ -52,7 +52,7 @@ describe("tasks and patrol", () => {
     const config = await load(
       `${good}
 tasks:
-  { final_approval: none, dispatch: claim, max_subtasks: 4, max_rework: 0, lease_seconds: 0.5, review_lease_seconds: 2,
+  { final_approval: none, dispatch: claim, max_subtasks: 4, max_rework: 1, lease_seconds: 0.5, review_lease_seconds: 2,
     ask_hours: 0.01, max_tries: 1, budget_tokens: 90000, rules: Answer in German. }
 patrol:
   { unclaimed_minutes: 0.01, review_wait_minutes: 0.02, blocked_minutes: 0.03, silence_minutes: 0.04,
@@ -64,7 +64,7 @@ patrol:
       final_approval: "none",
       dispatch: "claim",
       max_subtasks: 4,
-      max_rework: 0,
+      max_rework: 1,
       lease_seconds: 0.5,
       review_lease_seconds: 2,
       ask_hours: 0.01,
@@ -86,7 +86,7 @@ patrol:
     ["final_approval: sometimes", "is none of person, none; choose one of them"],
     ["dispatch: pull", "is none of push, claim; choose one of them"],
     ["max_subtasks: 0", "is less than 1"],
-    ["max_rework: -1", "is less than 0"],
+    ["max_rework: 0", "is less than 1"],
     ["max_rework: 1.5", "is a number where a whole number is expected"],
     ["lease_seconds: -5", "is not more than 0"],
     ["review_lease_seconds: 0", "is not more than 0"],
