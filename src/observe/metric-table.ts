@@ -133,6 +133,31 @@ export const metricTable = {
     help: "Times the loop breaker stopped agents; reason is pair, room or hops.",
     labels: ["reason"],
   },
+  // Tasks
+  tasks: {
+    type: "gauge",
+    name: "crewroom_tasks",
+    help: "Tasks that the bridge knows; state is planning, active, approval, paused, done or cancelled.",
+    labels: ["state"],
+  },
+  subtaskMoves: {
+    type: "counter",
+    name: "crewroom_subtask_moves_total",
+    help: "Moves of subtasks; move is one of the table in tasks.md.",
+    labels: ["move"],
+  },
+  patrolActions: {
+    type: "counter",
+    name: "crewroom_patrol_actions_total",
+    help: "What the patrol did; kind is what it had noticed.",
+    labels: ["kind"],
+  },
+  asks: {
+    type: "counter",
+    name: "crewroom_asks_total",
+    help: "Questions to people; matter is plan, final, planner, subtask, budget or question, outcome is asked or what became of it.",
+    labels: ["matter", "outcome"],
+  },
 } as const satisfies Record<string, MetricDefinition>;
 
 /** Read from the process at every scrape; the names are those of the Prometheus client libraries. */

@@ -59,6 +59,10 @@ export function createMetrics(): Metrics {
     turnsRunning: gauge(t.turnsRunning),
     tokens: counter(t.tokens),
     breakerTrips: counter(t.breakerTrips),
+    tasks: gauge(t.tasks),
+    subtaskMoves: counter(t.subtaskMoves),
+    patrolActions: counter(t.patrolActions),
+    asks: counter(t.asks),
     exposition: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
 }

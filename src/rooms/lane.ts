@@ -14,6 +14,7 @@ import type { Note } from "../core/draft.ts";
 import type { RoomRecord } from "../core/record.ts";
 import { emptyRoom, type RoomState } from "../core/room.ts";
 import type { World } from "../core/world.ts";
+import { isOfConcern } from "./room-summary.ts";
 
 /** What became of one input. */
 export interface Outcome {
@@ -25,6 +26,11 @@ export interface Outcome {
 
 export interface LanePorts {
   load(room: RoomId): Promise<RoomRecord | undefined>;
+  /**
+   * A room that concerns others (it has a task, or asks people, now or before) has decided. Called at once, before the
+   * write and before any other room decides.
+   */
+  decided(room: RoomId, state: RoomState): void;
   /** Resolves when the record is on disk; it may wait for as long as the store cannot take it. */
   save(room: RoomId, record: RoomRecord): Promise<void>;
   /** Does what a write has made due. Returns at once. */
@@ -114,6 +120,7 @@ export class Lane {
       record = decision.record;
       decisions.push(decision);
     }
+    if (isOfConcern(record.state) || isOfConcern(before.state)) this.#ports.decided(this.room, record.state);
     if (record !== before) await this.#ports.save(this.room, record);
     this.#record = record;
 

@@ -1,8 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { Effect } from "../../src/core/effect.ts";
+import type { Ask } from "../../src/core/asks.ts";
+import type { EffectId } from "../../src/core/ids.ts";
 import type { RoomRecord } from "../../src/core/record.ts";
+import type { RoomState } from "../../src/core/room.ts";
 import { Lane, type LanePorts } from "../../src/rooms/lane.ts";
 import { ada, anna, room, Scene, world } from "../core/scene.ts";
+import { task } from "./tasks.ts";
 
 interface Desk {
   readonly lane: Lane;
@@ -23,6 +27,7 @@ function open(ports: Partial<LanePorts> = {}): Desk {
     dispatch: (_room, fresh) => void due.push(...fresh),
     note: () => undefined,
     now: () => 0,
+    decided: () => undefined,
     ...ports,
   });
   return { lane, scene, saved, due };
@@ -82,6 +87,48 @@ describe("a lane", () => {
     } as const;
     await Promise.all([lane.put(scene.message("hello")), lane.put(kick)]);
     expect(due).toEqual([]);
+  });
+
+  test("says what a room that concerns others has decided, once for all that waits together and before the write", async () => {
+    const did: (readonly [string, RoomState])[] = [];
+    const { lane, scene } = open({
+      load: async () => ({ ...scene.record, state: { ...scene.record.state, task: task([]) } }),
+      decided: (_room, state) => void did.push(["decided", state]),
+      save: async (_room, { state }) => void did.push(["saved", state]),
+    });
+    await Promise.all(["one", "two"].map((text) => lane.put(scene.message(text, { mentions: [ada.user] }))));
+    expect(did.map(([what]) => what)).toEqual(["decided", "saved"]);
+    expect(did[0]?.[1]).toBe(did[1]?.[1]);
+  });
+
+  test("says it also when nothing has changed: the time that the room waits for may have passed", async () => {
+    let decided = 0;
+    const asks: readonly Ask[] = [
+      {
+        id: "a1",
+        matter: { kind: "budget" },
+        text: "More?",
+        options: [],
+        timeout: "deny",
+        asked: 0,
+        deadline: 1_000,
+        message: "question" as EffectId,
+      },
+    ];
+    const { lane, scene, saved } = open({
+      load: async () => ({ ...scene.record, state: { ...scene.record.state, asks } }),
+      decided: () => void decided++,
+    });
+    expect(await lane.put({ kind: "done", effect: "of another room" as EffectId })).toEqual({ outcome: "ignored" });
+    expect(saved).toEqual([]);
+    expect(decided).toBe(1);
+  });
+
+  test("says nothing of a room where people only talk", async () => {
+    let decided = 0;
+    const { lane, scene } = open({ decided: () => void decided++ });
+    expect(await lane.put(scene.message("hello"))).toEqual({ outcome: "acted" });
+    expect(decided).toBe(0);
   });
 
   test("tells its callers when the record cannot be read, and tries again for the next ones", async () => {
