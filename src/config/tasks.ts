@@ -92,7 +92,7 @@ export const patrol = z
       .default([...checkpoints])
       .describe(
         "When an agent with the role patrol compares work with its acceptance criteria: at half of the estimate, " +
-          "at the estimate, after the second rejection.",
+          "at the estimate, from the second rejection on.",
       ),
   })
   .prefault({});
