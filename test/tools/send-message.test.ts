@@ -1,22 +1,11 @@
 import { expect, test } from "vitest";
-import type { ToolCallContext } from "../../src/runtimes/port.ts";
-import { toolsFor } from "../../src/tools/registry.ts";
-import { agentId, turnId } from "../runtimes/support.ts";
-
-const call: ToolCallContext = { turn: turnId("t1"), callId: "c1", signal: new AbortController().signal };
+import { sessionOf } from "./support.ts";
 
 function sending() {
-  const said: unknown[] = [];
-  const [tool] = toolsFor({
-    server: "example.org",
-    agentsHere: () => [agentId("ada"), agentId("bob")],
-    says: async (...args) => {
-      said.push(args);
-      return "Sent.";
-    },
-  });
+  const { said, use, tools } = sessionOf([]);
+  const [tool] = tools;
   if (tool === undefined) throw new Error("no tool");
-  return { said, send: async (input: unknown) => tool.call(input, call), tool };
+  return { said, send: async (input: unknown) => use("send_message", input), tool };
 }
 
 test.each([
