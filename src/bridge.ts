@@ -5,13 +5,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { createDecoder } from "./bridge/decoder.ts";
 import { createDoers } from "./bridge/doers.ts";
-import { modelsOf, profilesOf, worldOf } from "./bridge/from-config.ts";
+import { agentsOf, modelsOf, profilesOf, worldOf } from "./bridge/from-config.ts";
+import { createNotes } from "./bridge/notes.ts";
 import { Presence } from "./bridge/presence.ts";
 import { StoreWatch } from "./bridge/store-watch.ts";
 import { createTurnPorts } from "./bridge/turn-ports.ts";
+import { loadRolePrompts } from "./config/role-prompts.ts";
 import type { Config } from "./config/schema.ts";
 import { asCrewError, type CrewError } from "./core/errors.ts";
-import { botUserId, type EffectId, type EventId } from "./core/ids.ts";
+import { botUserId, type EffectId, type EventId, type RoomId } from "./core/ids.ts";
+import type { RoomState } from "./core/room.ts";
+import { nextDeadline } from "./core/tasks/deadlines.ts";
 import { createTurns } from "./crew/turns.ts";
 import { openJournal } from "./journal/open.ts";
 import { Entrance } from "./matrix/entrance.ts";
@@ -28,6 +32,7 @@ import type { Registration } from "./matrix/registration.ts";
 import { retrying, type RetryOptions } from "./matrix/retry.ts";
 import { Settling } from "./matrix/settling.ts";
 import { Speaker } from "./matrix/speak.ts";
+import { TaskRooms } from "./matrix/task-rooms.ts";
 import { parseTransaction } from "./matrix/transaction.ts";
 import { Watch } from "./matrix/watch.ts";
 import { createModels } from "./models/client.ts";
@@ -39,7 +44,10 @@ import { Dispatcher } from "./rooms/dispatcher.ts";
 import { Intake } from "./rooms/intake.ts";
 import { recoverRooms } from "./rooms/recovery.ts";
 import { Rooms } from "./rooms/rooms.ts";
+import { RoomRoster } from "./rooms/roster.ts";
 import { saveRecord } from "./rooms/store.ts";
+import { Sweep } from "./rooms/sweep.ts";
+import { Timers } from "./rooms/timers.ts";
 import { createBuiltinRuntime } from "./runtimes/builtin/runtime.ts";
 import { toolsFor } from "./tools/registry.ts";
 
@@ -61,16 +69,23 @@ export interface RunningBridge {
   readonly lost: Promise<CrewError>;
 }
 
+const clock = {
+  now: Date.now,
+  after: (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal }),
+};
+
 /** A homeserver that cannot reach us is told and counted, but not waited for any longer than that. */
 const pingPatienceMs = 2_000;
 
-/** @throws CrewError `STORE_LOCKED`, `STORE_UNUSABLE`, `PORT_TAKEN`, `TOKEN_UNKNOWN`. */
+/** @throws CrewError `CONFIG_UNREADABLE` (a role's prompt), `STORE_LOCKED`, `STORE_UNUSABLE`, `PORT_TAKEN`, `TOKEN_UNKNOWN`. */
 export async function startBridge({ config, registration, log }: BridgeOptions): Promise<RunningBridge> {
   await using parts = new AsyncDisposableStack();
   const { limits } = config;
   const server = config.homeserver.domain;
   const bot = botUserId(server);
-  const world = worldOf(config);
+  const agents = agentsOf(config, await loadRolePrompts(config));
+  const roster = new RoomRoster(() => sweep.request());
+  const world = worldOf(config, roster);
   const ending = new AbortController();
   const { signal } = ending;
   const lost = Promise.withResolvers<CrewError>();
@@ -94,7 +109,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
     outage,
   };
   const homeserver = createHomeserver({ ...access, domain: server });
-  const reads = createReads(access);
+  const reads = createReads({ ...access, bot });
   const retry: Omit<RetryOptions, "signal" | "attempts"> = {
     maxWaitMs: limits.retry_max_seconds * 1_000,
     outage,
@@ -126,6 +141,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
       messenger: () => messenger,
       entrance: () => entrance,
       settling: () => settling,
+      taskRooms: () => taskRooms,
       turns: () => turns,
       intake: () => intake,
       rooms: () => rooms,
@@ -140,21 +156,25 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
       metrics.deadLetters.inc({ code: letter.code });
       await journal.dead.add(letter);
     },
-    now: Date.now,
+    now: clock.now,
     log,
   });
+  const learn = (room: RoomId, state: RoomState): void => {
+    roster.update(room, state);
+    timers.set(room, nextDeadline(state, world));
+  };
   const rooms = new Rooms(world, {
     load: (room) => journal.rooms.load(room),
     save: (room, record) => saveRecord(journal.rooms, room, record, log, signal),
     dispatch: (room, fresh, fleeting) => dispatcher.dispatch(room, fresh, fleeting),
-    note: (room, note) => {
-      if (note.kind !== "breakerTripped") return;
-      metrics.breakerTrips.inc({ reason: note.limit });
-      log.warn({ room, reason: note.reason }, "the breaker tripped");
-    },
-    now: Date.now,
+    note: createNotes(metrics, log),
+    decided: learn,
+    now: clock.now,
   });
   dispatcher.connect(rooms);
+  const tick = (room: RoomId): Promise<unknown> => rooms.put(room, { kind: "tick" });
+  const timers = new Timers({ clock, tick, log });
+  const sweep = new Sweep({ waiting: () => roster.waiting(), tick, log });
   const presence = new Presence(world, rooms);
   const intake = new Intake({
     inbox: journal.inbox,
@@ -171,7 +191,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
     inFlight: limits.sends_in_flight,
     metrics,
   });
-  const receipts = new Receipts({ homeserver, after: (ms, until) => delay(ms, undefined, { signal: until }), log });
+  const receipts = new Receipts({ homeserver, after: clock.after, log });
   const entrance = new Entrance({
     homeserver,
     reads,
@@ -184,12 +204,13 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   const {
     permissions,
     bot: { name },
+    rooms: { federate },
   } = config;
   const settling = new Settling({
     homeserver,
     users,
     bot,
-    premises: new Premises({ homeserver, bot, permissions, federate: config.rooms.federate, name }),
+    premises: new Premises({ homeserver, bot, permissions, federate, name }),
     entrance,
     meta: journal.meta,
     put: (room, input) => rooms.put(room, input),
@@ -197,6 +218,9 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
     signal,
     log,
   });
+
+  const { meta } = journal;
+  const taskRooms = new TaskRooms({ homeserver, bot, permissions, federate, meta, retry, log });
 
   // What agents think with
   const models = createModels({
@@ -208,13 +232,14 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   });
   const builtin = parts.use(createBuiltinRuntime({ models, sessions: journal.sessions }));
   const turns = createTurns({
-    agents: new Map(config.agents.map((agent) => [agent.id, agent])),
+    agents,
     runtimes: new Map([["builtin", builtin]]),
     ports: createTurnPorts({
       server,
       rooms,
       messenger,
       homeserver,
+      recent: (...asked) => reads.recent(...asked),
       spoken,
       attachmentBytes: limits.attachment_bytes,
       signal,
@@ -222,11 +247,14 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
     tools: (context) =>
       toolsFor({
         server,
+        roles: context.agent.roles,
         agentsHere: (turn) => presence.agentsIn(context.roomOf(turn)),
         says: (...asked) => context.says(...asked),
+        acts: (...asked) => context.acts(...asked),
+        reads: (...asked) => context.reads(...asked),
       }),
     limits,
-    clock: { now: Date.now, after: (ms, until) => delay(ms, undefined, { signal: until }) },
+    clock,
     log,
     onStarted: () => metrics.turnsRunning.inc(),
     onEnded: (_room, { agent }, { reason }) => {
@@ -257,6 +285,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
     metrics.lanes.set(rooms.size);
     metrics.laneDepth.set(rooms.depth);
     metrics.outboxDepth.set(rooms.outboxDepth);
+    for (const [state, count] of Object.entries(roster.states())) metrics.tasks.set({ state }, count);
     return metrics.exposition();
   };
   const ingress = createIngress({
@@ -282,19 +311,24 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
     metrics,
   });
 
-  // From here on parts end in the opposite order: nothing comes in, turns let go, what came in is recorded, what is due
-  // is sent, and the store closes.
+  // From here on parts end in the opposite order: nothing comes in or wakes, turns let go, what came in is recorded, what
+  // is due is sent, and the store closes.
   parts.defer(() => ending.abort());
   parts.use(dispatcher);
   parts.use(receipts);
   parts.defer(() => (outage.up ? dispatcher.drain(limits.drain_seconds * 1_000) : undefined));
   parts.use(intake);
   parts.use(turns);
+  parts.use(timers);
+  parts.use(sweep);
   parts.use(ingress);
 
-  await recoverRooms(journal.rooms, rooms, dispatcher);
+  await recoverRooms(journal.rooms, learn, rooms, dispatcher);
   const left = await intake.recover();
   if (left > 0) log.info({ transactions: left }, "handling what was left in the inbox");
+  // The last run may have ended between an agent's release and the rooms that wait for it.
+  sweep.request();
+  timers.start();
   const port = await ingress.listen(config.appservice.hostname, config.appservice.port);
   const settled = settling.settle();
   settled.catch((thrown: unknown) => {

@@ -73,9 +73,9 @@ export class RoomRoster implements Roster {
   }
 
   /** How many tasks are in each state, ended ones included. */
-  states(): ReadonlyMap<TaskState, number> {
-    const states = new Map<TaskState, number>();
-    for (const { summary } of this.#entries.values()) states.set(summary.state, (states.get(summary.state) ?? 0) + 1);
+  states(): Readonly<Record<TaskState, number>> {
+    const states = { planning: 0, active: 0, approval: 0, paused: 0, done: 0, cancelled: 0 };
+    for (const { summary } of this.#entries.values()) states[summary.state]++;
     return states;
   }
 
