@@ -5,9 +5,17 @@
  *   ask ──▶ open ──reaction, reply, !crew approve|deny──▶ answered
  *             ├──deadline────────────────────────────────▶ answered with its `timeout`
  *             └──withdrawn (its matter is settled)────────▶ gone
+ *
+ * This file asks; `answers.ts` takes the answers.
  */
+import type { Draft } from "./draft.ts";
 import type { AgentId, EffectId, EventId, UserId } from "./ids.ts";
+import { headquartersLine, howToAnswer } from "./ask-text.ts";
+import { may, maySteer } from "./steering.ts";
 import type { SubtaskId } from "./tasks/task.ts";
+
+export { askDone, dueAsks } from "./answers.ts";
+export { maySteer } from "./steering.ts";
 
 export interface AskOption {
   /** `approve`, `deny`, or a word of the question's own. */
@@ -35,7 +43,7 @@ export interface Ask {
   /** Markdown. */
   readonly text: string;
   readonly options: readonly AskOption[];
-  /** Id of the option that silence chooses. */
+  /** Id of the option that silence chooses, or another word for what happens then. */
   readonly timeout: string;
   readonly asked: number;
   readonly deadline: number;
@@ -43,6 +51,10 @@ export interface Ask {
   readonly message: EffectId;
   readonly event?: EventId;
   readonly thread?: EventId;
+  /** Who says it and edits it, where it is not the bot. */
+  readonly as?: UserId;
+  /** Reactions that came before `event` was known: a person may be faster than the homeserver's answer to us. */
+  readonly early?: readonly { readonly target: EventId; readonly option: string; readonly by: UserId }[];
 }
 
 export interface Answer {
@@ -51,4 +63,141 @@ export interface Answer {
   readonly why: string;
   /** `undefined` when the deadline answered. */
   readonly by?: UserId;
+}
+
+/** What to ask. */
+export interface Question {
+  readonly matter: AskMatter;
+  /** Markdown; its first line must tell what it is about, because HQ is told that line. */
+  readonly text: string;
+  /** Approve or deny, where it has none of its own. Empty: answered in words only. */
+  readonly options?: readonly AskOption[];
+  readonly timeout: string;
+  readonly thread?: EventId;
+  /** How long it waits; `tasks.ask_hours` of the config without. */
+  readonly hours?: number;
+  /** Who is notified; without, the people here who may answer. */
+  readonly mentions?: readonly UserId[];
+  /** Who asks; the bot without. */
+  readonly as?: UserId;
+}
+
+const approveOrDeny: readonly AskOption[] = [
+  { id: "approve", key: "✅", label: "approve" },
+  { id: "deny", key: "❌", label: "deny" },
+];
+
+const hour = 3_600_000;
+/** More people than this are not notified by name: then only who asked for the task is. */
+const fewPeople = 5;
+
+/** Asks the people of the room. Whoever may answer sees it there; supervisors elsewhere see it in HQ. */
+export function ask(draft: Draft, question: Question): Ask {
+  const { matter, text, timeout, options = approveOrDeny, thread, as } = question;
+  const { room, asks = [], asked = 0 } = draft.state;
+  const id = `a${asked + 1}`;
+  // With the time in it: ids begin anew when a room is rebuilt, and must not meet the homeserver's memory of old ones.
+  const message = `${room}:ask:${id}:${draft.now}` as EffectId;
+  const deadline = draft.now + (question.hours ?? draft.world.tasks.ask_hours) * hour;
+  const placed = thread === undefined ? {} : { thread };
+  const open: Ask = {
+    id,
+    matter,
+    text,
+    options,
+    timeout,
+    asked: draft.now,
+    deadline,
+    message,
+    ...placed,
+    ...(as === undefined ? {} : { as }),
+  };
+  draft.set({ asks: [...asks, open], asked: asked + 1 });
+  draft.say(message, {
+    as: speakerOf(draft, open),
+    text: `${text}\n\n${howToAnswer(open)}`,
+    mentions: question.mentions ?? whoIsAsked(draft, open),
+    approval: typed(open, "open"),
+    ...placed,
+  });
+  for (const { id: option, key } of options)
+    draft.emit({
+      kind: "react",
+      id: `${reactionsOf(open)}${option}` as EffectId,
+      as: draft.world.bot,
+      target: { effect: message },
+      key,
+    });
+  tellHeadquarters(draft, open);
+  draft.notes.push({ kind: "asked", matter: matter.kind, outcome: "asked" });
+  return open;
+}
+
+/** Its matter is settled otherwise. @param text Why, for the room. */
+export function withdraw(draft: Draft, id: string, text: string): void {
+  const open = askById(draft, id);
+  if (open === undefined) return;
+  close(draft, open);
+  draft.notes.push({ kind: "asked", matter: open.matter.kind, outcome: "withdrawn" });
+  editAsk(draft, open, "withdrawn", `↩️ ${text}`, {});
+}
+
+export function askById(draft: Draft, id: string): Ask | undefined {
+  return draft.state.asks?.find((ask) => ask.id === id);
+}
+
+/** It is no longer open, and what invites to answer it and is not yet in the room stays away. */
+export function close(draft: Draft, ask: Ask): void {
+  draft.set({ asks: (draft.state.asks ?? []).filter(({ id }) => id !== ask.id) });
+  draft.drop(({ kind, id }) => kind === "react" && id.startsWith(reactionsOf(ask)));
+}
+
+/** Its message shows the outcome from now on. */
+export function editAsk(
+  draft: Draft,
+  ask: Ask,
+  state: "answered" | "withdrawn",
+  outcome: string,
+  facts: Readonly<Record<string, unknown>>,
+): void {
+  draft.say(`${ask.message}:${state}`, {
+    as: speakerOf(draft, ask),
+    text: `${ask.text}\n\n${outcome}`,
+    replaces: ask.event === undefined ? { effect: ask.message } : { event: ask.event },
+    approval: { ...typed(ask, state), ...facts },
+    ...(ask.thread === undefined ? {} : { thread: ask.thread }),
+  });
+}
+
+/** Who may answer. Outside of tasks an agent's question is a part of talking with it. */
+export function mayAnswer(draft: Draft, user: UserId, ask: Ask): boolean {
+  if (maySteer(draft, user)) return true;
+  const justTalk = ask.matter.kind === "question" && draft.state.task === undefined;
+  return justTalk && !draft.world.crew.has(user) && user !== draft.world.bot && may(draft, user, "talk");
+}
+
+function typed(ask: Ask, state: string): Readonly<Record<string, unknown>> {
+  const { id, matter, options, deadline } = ask;
+  return { id, matter: matter.kind, options, deadline, state };
+}
+
+function speakerOf(draft: Draft, ask: Ask): UserId {
+  return ask.as ?? draft.world.bot;
+}
+
+function reactionsOf(ask: Ask): string {
+  return `${ask.message}:react:`;
+}
+
+function whoIsAsked(draft: Draft, ask: Ask): readonly UserId[] {
+  const { people, crowd, task } = draft.state;
+  const able = people.filter((user) => mayAnswer(draft, user, ask));
+  if (!crowd && able.length <= fewPeople) return able;
+  return task === undefined ? [] : [task.asker];
+}
+
+/** Supervisors who are not in the task's room learn here where they are needed. */
+function tellHeadquarters(draft: Draft, ask: Ask): void {
+  const { task, room } = draft.state;
+  if (task !== undefined) draft.announce(ask.message, headquartersLine(ask, task, room, draft.world.server));
 }

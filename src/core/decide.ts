@@ -10,6 +10,12 @@ import { caughtUp, encryption, joined, member, power, tombstone } from "./member
 import { done, failed, turnEnded, turnSpeaks } from "./outcome.ts";
 import { edit, message, reaction, redaction } from "./people.ts";
 import type { RoomRecord } from "./record.ts";
+import { act } from "./tasks/act.ts";
+import { advance } from "./tasks/advance.ts";
+import { taskOpened, taskRoom } from "./tasks/open.ts";
+import { budget, tick } from "./tasks/patrol.ts";
+import { renew } from "./tasks/turn-over.ts";
+import { sessionOfTurn } from "./turns.ts";
 import { isOwn, type World } from "./world.ts";
 
 export interface Decision {
@@ -28,6 +34,7 @@ export function decide(world: World, record: RoomRecord, input: Input, now: numb
   const draft = new Draft(world, record, now);
   if ("event" in input && input.kind !== "done") fromMatrix(draft, input);
   else ownInput(draft, input);
+  goOn(draft, input);
   return {
     record: draft.record,
     changed: draft.changed,
@@ -36,6 +43,15 @@ export function decide(world: World, record: RoomRecord, input: Input, now: numb
     notes: draft.notes,
     ...(draft.reply === undefined ? {} : { reply: draft.reply }),
   };
+}
+
+/** What an input means for the room's task, if it has one. Passing over an input that changed nothing costs nothing. */
+function goOn(draft: Draft, input: Input): void {
+  const { task } = draft.state;
+  if (task === undefined || (!draft.changed && input.kind !== "tick")) return;
+  if (draft.changed && input.kind !== "tick" && input.kind !== "done")
+    draft.set({ task: { ...task, lastAct: draft.now } });
+  advance(draft);
 }
 
 /** An event is handled once. It is remembered only when it changed something: passing it over twice does no harm. */
@@ -80,7 +96,8 @@ function ownInput(draft: Draft, input: OwnInput): void {
     case "turnSpeaks":
       return turnSpeaks(draft, input);
     case "turnEnded":
-      return turnEnded(draft, input);
+      turnEnded(draft, input);
+      return budget(draft);
     case "agentSays":
       return agentSays(draft, input);
     case "done":
@@ -91,6 +108,19 @@ function ownInput(draft: Draft, input: OwnInput): void {
       return draft.say(input.id, { as: draft.world.bot, text: input.text, style: "notice" });
     case "recovered":
       return recovered(draft);
+    case "act":
+      return act(draft, input);
+    case "alive": {
+      const session = sessionOfTurn(draft, input.session, input.turn);
+      if (session !== undefined) renew(draft, session);
+      return;
+    }
+    case "tick":
+      return tick(draft);
+    case "taskOpened":
+      return taskOpened(draft, input);
+    case "taskRoom":
+      return taskRoom(draft, input);
   }
 }
 

@@ -172,8 +172,7 @@ export interface Forget {
 }
 
 /** Kept in the outbox until done. */
-export type Effect =
-  Say | Join | Leave | Follow | RunTurn | Announce | Forget | SetState | React | Invite | OpenTask;
+export type Effect = Say | Join | Leave | Follow | RunTurn | Announce | Forget | SetState | React | Invite | OpenTask;
 
 /** Done at once after the record is written, and not repeated: losing one changes nothing that counts. */
 export type Fleeting =

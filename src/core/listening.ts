@@ -15,9 +15,9 @@ export function agentsHere(world: World, state: RoomState): readonly UserId[] {
   });
 }
 
-/** One person and one agent, whatever the room calls itself: then every word is meant for the agent. */
+/** One person and one agent, whatever the room calls itself: then every word is meant for the agent. A task room is none. */
 export function isDirect(world: World, state: RoomState): boolean {
-  return !state.crowd && state.people.length === 1 && agentsHere(world, state).length === 1;
+  return state.task === undefined && !state.crowd && state.people.length === 1 && agentsHere(world, state).length === 1;
 }
 
 /** Who said an event, as far as we remember: only our own users' messages are kept. */
@@ -44,6 +44,7 @@ export function addressees(world: World, state: RoomState, message: Message): re
   if (message.mentions.length > 0) return [];
 
   const { thread } = message;
-  if (thread === undefined) return [];
+  // In a task's threads work passes from one to the other: see `wordsForTask`.
+  if (thread === undefined || state.task !== undefined) return [];
   return present.filter((user) => worksInThread(state, world.crew.get(user)?.id ?? "", thread));
 }

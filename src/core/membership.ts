@@ -5,9 +5,10 @@ import type { EffectId, EventId, UserId } from "./ids.ts";
 import { serverOf } from "./ids.ts";
 import type { Member, OwnInput, PowerChange, Snapshot, Tombstone } from "./input.ts";
 import { agentsHere } from "./listening.ts";
-import { may } from "./people.ts";
+import { may } from "./steering.ts";
 import { maySpeak } from "./power.ts";
 import { crowdLimit, type RoomState, type Seat } from "./room.ts";
+import { agentGone, personGone, taskRead } from "./tasks/hooks.ts";
 import { beginAll, conclude, putSession, sessionKey, takeBack } from "./turns.ts";
 import { isOwn } from "./world.ts";
 
@@ -39,6 +40,7 @@ function person(draft: Draft, user: UserId, isHere: boolean): void {
   const now = isHere ? [...people, user] : people.filter((other) => other !== user);
   draft.set(now.length > crowdLimit ? { people: [], crowd: true } : { people: now });
   draft.countChange();
+  if (!isHere) personGone(draft, user);
 }
 
 function seat(draft: Draft, user: UserId, place: Seat["place"], direct?: boolean): void {
@@ -110,6 +112,7 @@ function gone(draft: Draft, user: UserId, place: "left" | "banned"): void {
     conclude(draft, key);
     putSession(draft, key, undefined);
   }
+  agentGone(draft, user);
 }
 
 /**
@@ -120,6 +123,7 @@ export function joined(draft: Draft, input: Extract<OwnInput, { kind: "joined" }
   draft.gathering = true;
   read(draft, input.snapshot);
   seat(draft, input.user, "joined");
+  taskRead(draft, input.snapshot);
   if (input.attempts > 1) {
     const text = `Sorry that it took me ${input.attempts} attempts to get in: this room's server did not answer at first. I read what was said since the invite.`;
     draft.say(`${input.user}:${draft.state.room}:late:${input.attempts}`, { as: input.user, text, style: "notice" });

@@ -1,10 +1,13 @@
 /** What a turn's words, and the outcome of effects, change in the room. */
+import { askDone } from "./answers.ts";
 import type { Draft } from "./draft.ts";
 import type { Effect } from "./effect.ts";
 import type { EffectId, EventId } from "./ids.ts";
 import type { OwnInput, TurnOutcome } from "./input.ts";
 import { maySpeak } from "./power.ts";
 import { type RunningTurn, saidLimit, type Session } from "./room.ts";
+import { taskSaid } from "./tasks/hooks.ts";
+import { turnOver } from "./tasks/turn-over.ts";
 import { begin, beginAll, conclude, placement, putSession, sessionOfTurn } from "./turns.ts";
 import { memberById } from "./world.ts";
 
@@ -36,6 +39,7 @@ export function turnEnded(draft: Draft, input: Of<"turnEnded">): void {
   conclude(draft, input.session);
   if (last !== undefined) sayLast(draft, session, session.running, last);
   begin(draft, input.session);
+  turnOver(draft, session, session.running, input);
 }
 
 interface LastWords {
@@ -83,6 +87,8 @@ export function done(draft: Draft, input: Of<"done">): void {
   if (effect.kind !== "say" || effect.replaces !== undefined || event === undefined) return;
   draft.set({ said: [...draft.state.said, [event, effect.as] as const].slice(-saidLimit) });
   settleAnswer(draft, effect.id, event);
+  askDone(draft, effect.id, event);
+  taskSaid(draft, effect, event);
 }
 
 function settleAnswer(draft: Draft, answer: EffectId, event: EventId): void {
@@ -142,9 +148,24 @@ export function failed(draft: Draft, input: Of<"failed">): void {
         outcome: { kind: "failed", text: "", code: input.code, sentence: input.sentence, todo: "" },
       });
       return;
+    case "state":
+      draft.announce(told, `The room ${room} does not show the state of its task. ${input.sentence}`);
+      return;
+    case "invite":
+      draft.notice(told, `⚠️ ${effect.user} could not be invited. ${input.sentence}`, { error: input.code });
+      return;
+    case "openTask":
+      draft.notice(told, `⚠️ The task “${effect.title}” could not be opened. ${input.sentence}`, {
+        error: input.code,
+        replyTo: effect.cause,
+        mentions: [effect.asker],
+        ...inThread(effect.thread),
+      });
+      return;
     case "leave":
     case "forget":
     case "announce":
+    case "react":
       // Counted and kept as a dead letter by the dispatcher; there is nobody left to tell.
       return;
   }

@@ -1,30 +1,17 @@
 /** What people say and do in a room: messages, corrections, withdrawals, and the stop sign. */
+import { reactionAnswers, replyAnswers } from "./answers.ts";
 import type { Draft } from "./draft.ts";
 import type { Heard } from "./effect.ts";
 import type { EffectId, EventId, UserId } from "./ids.ts";
 import type { Edit, Message, Reaction, Redaction } from "./input.ts";
 import { addressees, agentsHere, authorOf } from "./listening.ts";
-import { atLeast, levelOf, type Level } from "./permissions.ts";
-import { refusedLimit } from "./room.ts";
+import { may, refuse } from "./steering.ts";
+import { wordsForTask } from "./tasks/hooks.ts";
 import { begin, hear, putSession, takeBack } from "./turns.ts";
 import { type CrewMember, isOwn } from "./world.ts";
 
 /** `!crew`, alone or before a command. */
 const commandWord = /^!crew(?:\s|$)/i;
-
-export function may(draft: Draft, user: UserId, level: Level): boolean {
-  return atLeast(levelOf(draft.world.permissions, user), level);
-}
-
-/** Says once, politely, that something does not work here. Later attempts are passed over in silence. */
-export function refuse(draft: Draft, message: Message, as: UserId | undefined, text: string): void {
-  draft.notes.push({ kind: "refused", user: message.sender });
-  if (draft.state.refused.includes(message.sender)) return;
-  draft.set({ refused: [...draft.state.refused, message.sender].slice(-refusedLimit) });
-  const placed = { style: "notice" as const, mentions: [message.sender], ...threadOf(message) };
-  if (as === undefined) draft.notice(`${message.event}:refused`, text, placed);
-  else draft.say(`${message.event}:refused`, { as, text, ...placed });
-}
 
 function threadOf(message: Message): { thread?: EventId } {
   return message.thread === undefined ? {} : { thread: message.thread };
@@ -36,7 +23,17 @@ export function message(draft: Draft, input: Message): void {
     command(draft, input);
     return;
   }
+  if (replyAnswers(draft, input)) return;
   const users = addressees(draft.world, draft.state, input);
+  const meant = users.length === 0 ? wordsForTask(draft, input) : undefined;
+  if (meant !== undefined && may(draft, input.sender, "talk")) {
+    const member = draft.world.crew.get(meant.user);
+    if (member === undefined) return;
+    if (draft.isJoined(meant.user))
+      draft.fleeting.push({ kind: "receipt", as: meant.user, event: input.event, ...threadOf(input) });
+    hear(draft, member, meant.thread, { ...heardOf(input), text: `${meant.prefix}${input.text}` });
+    return;
+  }
   if (users.length === 0) {
     if (isAloneWithBot(draft)) explain(draft, input);
     return;
@@ -138,9 +135,13 @@ export function redaction(draft: Draft, input: Redaction): void {
 
 const stopSigns: readonly string[] = ["🛑", "⏹", "⏹️"];
 
-/** 🛑 on an agent's message stops that agent here; on an instruction it stops the turn that answers it. */
+/**
+ * A reaction on an open question answers it. 🛑 on an agent's message stops that agent here; on an instruction it stops
+ * the turn that answers it.
+ */
 export function reaction(draft: Draft, input: Reaction): void {
-  if (!stopSigns.includes(input.key) || isOwn(draft.world, input.sender) || !may(draft, input.sender, "talk")) return;
+  if (isOwn(draft.world, input.sender) || reactionAnswers(draft, input)) return;
+  if (!stopSigns.includes(input.key) || !may(draft, input.sender, "talk")) return;
   const author = authorOf(draft.state, input.target);
   const agent = author === undefined ? undefined : draft.world.crew.get(author);
   for (const [key, session] of Object.entries(draft.state.sessions)) {

@@ -13,7 +13,7 @@ import {
 import type { Input, Message, Snapshot } from "../../src/core/input.ts";
 import type { RoomRecord } from "../../src/core/record.ts";
 import { emptyRoom } from "../../src/core/room.ts";
-import type { CrewMember, World } from "../../src/core/world.ts";
+import type { CrewMember, Roster, World } from "../../src/core/world.ts";
 import { commandRunner, crewCommands } from "../../src/supervision/commands.ts";
 
 export const server = "example.com:8448";
@@ -31,7 +31,7 @@ export const anna = user("anna");
 export const boss = user("boss");
 export const stranger = defined(asUserId("@stranger:elsewhere.org"));
 
-function member(name: string): CrewMember {
+export function member(name: string, extra: Partial<CrewMember> = {}): CrewMember {
   const id = defined(asAgentId(name));
   return {
     id,
@@ -40,11 +40,44 @@ function member(name: string): CrewMember {
     roles: ["executor"],
     runtime: "builtin",
     model: "default",
+    capabilities: [],
+    parallel: 1,
+    ...extra,
   };
 }
 
 export const ada = member("ada");
 export const bo = member("bo");
+
+/** What no other room has a part in. */
+export const alone: Roster = {
+  loadElsewhere: () => 0,
+  scoreOf: () => ({ points: 0, entries: 0 }),
+  scoresByReason: () => ({}),
+  tasks: () => [],
+};
+
+const tasks: World["tasks"] = {
+  plan_approval: "never",
+  final_approval: "person",
+  dispatch: "push",
+  max_subtasks: 50,
+  max_rework: 3,
+  lease_seconds: 600,
+  review_lease_seconds: 600,
+  ask_hours: 24,
+  max_tries: 3,
+  budget_tokens: 0,
+};
+
+const patrol: World["patrol"] = {
+  unclaimed_minutes: 10,
+  review_wait_minutes: 10,
+  blocked_minutes: 30,
+  silence_minutes: 60,
+  identical_answers: 3,
+  checkpoints: ["half_estimate", "estimate", "rework"],
+};
 
 export function world(limits: Partial<World["limits"]> = {}): World {
   return {
@@ -61,6 +94,9 @@ export function world(limits: Partial<World["limits"]> = {}): World {
       ...limits,
     },
     command: commandRunner(crewCommands("1.2.3")),
+    tasks,
+    patrol,
+    roster: alone,
   };
 }
 
@@ -70,8 +106,8 @@ export class Scene {
   now = 1_000_000;
   #count = 0;
 
-  constructor(limits: Partial<World["limits"]> = {}) {
-    this.world = world(limits);
+  constructor(limits: Partial<World["limits"]> = {}, other: Partial<World> = {}) {
+    this.world = { ...world(limits), ...other };
   }
 
   /** Decides, and keeps the record as the journal would: as JSON. */

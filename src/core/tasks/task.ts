@@ -7,8 +7,7 @@ import type { AgentId, EffectId, EventId, UserId } from "../ids.ts";
 /** Chosen by the planner: `[a-z0-9][a-z0-9_-]{0,39}`, unique in its task. */
 export type SubtaskId = string;
 
-export type SubtaskState =
-  "waiting" | "ready" | "working" | "review" | "rework" | "blocked" | "done" | "cancelled";
+export type SubtaskState = "waiting" | "ready" | "working" | "review" | "rework" | "blocked" | "done" | "cancelled";
 
 export type TaskState = "planning" | "active" | "approval" | "paused" | "done" | "cancelled";
 
@@ -165,6 +164,8 @@ export interface Task {
   readonly finished?: { readonly by: UserId; readonly ts: number };
   /** The open final approval. */
   readonly finalAsk?: string;
+  /** A person did not approve the result, and why: the planner has to add what is missing. */
+  readonly denied?: string;
   /** The open question of the patrol or planner's failure. */
   readonly ask?: string;
   /** Tokens used by its agents. */

@@ -1,0 +1,53 @@
+/** The words of questions to people: how to answer, what came of it, and what HQ is told. */
+import type { Answer, Ask, AskOption } from "./asks.ts";
+import type { RoomId } from "./ids.ts";
+import type { Task } from "./tasks/task.ts";
+
+/** The last line of an open question. */
+export function howToAnswer(ask: Ask): string {
+  const silence = ask.options.find(({ id }) => id === ask.timeout);
+  const until = minuteOf(ask.deadline);
+  const end = silence === undefined ? `Open until ${until}.` : `Without an answer by ${until}: ${silence.label}.`;
+  return `${waysToAnswer(ask)} ${end}`;
+}
+
+function waysToAnswer({ id, options, matter }: Ask): string {
+  const own = matter.kind === "question";
+  if (options.length === 0) return "Reply to this message in your own words.";
+  const has = (wanted: string): AskOption | undefined => options.find((option) => option.id === wanted);
+  const [approve, deny] = [has("approve"), has("deny")];
+  if (approve !== undefined && deny !== undefined && options.length === 2) {
+    const words = own ? ", or in your own words" : "";
+    return `React ${approve.key} or ${deny.key}, or reply \`approve\` / \`deny <why>\`${words}; or \`!crew approve ${id}\`.`;
+  }
+  const listed = options.map((option) =>
+    isNumber(option) ? `${option.key} ${option.label}` : `${option.key} \`${option.id}\` (${option.label})`,
+  );
+  const words = own ? ", or reply in your own words" : "";
+  return `React, or reply with the ${options.every(isNumber) ? "number" : "word"}${words}: ${listed.join(" · ")}.`;
+}
+
+function isNumber({ id }: AskOption): boolean {
+  return /^\d+$/.test(id);
+}
+
+/** What stands under an answered question. */
+export function outcomeLine(ask: Ask, answer: Answer): string {
+  const option = ask.options.find(({ id }) => id === answer.option);
+  const why = answer.why.trim();
+  if (answer.by === undefined) return `⌛ No answer in time${option === undefined ? "" : `: **${option.label}**`}.`;
+  if (option === undefined) return `💬 ${answer.by} answered: ${why}`;
+  return `${option.key} **${option.label}**, says ${answer.by}${why === "" ? "." : `: ${why}`}`;
+}
+
+/** One line for HQ, with a link to the room where the question waits. */
+export function headquartersLine(ask: Ask, task: Task, room: RoomId, server: string): string {
+  const [first = ""] = ask.text.trim().split("\n");
+  const link = `https://matrix.to/#/${encodeURIComponent(room)}?via=${encodeURIComponent(server)}`;
+  return `**#${task.number} ${task.title}** waits for a person. ${first} — [answer in its room](${link})`;
+}
+
+/** `2026-11-21 06:14 UTC`: one that reads the same for everybody, wherever they are. */
+function minuteOf(ts: number): string {
+  return `${new Date(ts).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+}

@@ -1,0 +1,168 @@
+/**
+ * The room as the record: what people and other bridges see of the task, and what a lost store is rebuilt from. Only
+ * what differs from what was shown last goes out; of several changes that wait, only the newest.
+ */
+import type { Draft } from "../draft.ts";
+import { idFrom } from "../draft.ts";
+import type { AgentId, EffectId } from "../ids.ts";
+import { agentUserId } from "../ids.ts";
+import { progressOf, taskStateOf } from "./derive.ts";
+import { roomName, roomTopic, rootText } from "./show.ts";
+import { type Lease, rootEffect, type Subtask, type Task } from "./task.ts";
+
+export function mirror(draft: Draft): void {
+  if (draft.state.task === undefined) return;
+  for (const { id } of Object.values(draft.state.task.subtasks)) mirrorSubtask(draft, id);
+  const { task } = draft.state;
+  const topic = roomTopic(task);
+  state(
+    draft,
+    "task",
+    "dev.crewroom.task",
+    "",
+    taskContent(draft, task),
+    taskContent(draft, { ...task, version: 0, tokens: 0 }),
+  );
+  state(draft, "name", "m.room.name", "", { name: roomName(task) });
+  state(draft, "topic", "m.room.topic", "", { topic });
+}
+
+function mirrorSubtask(draft: Draft, id: string): void {
+  const { task } = draft.state;
+  const subtask = task?.subtasks[id];
+  if (task === undefined || subtask === undefined) return;
+  const text = rootText(task, subtask);
+  if (task.shown[`root/${id}`] === undefined) {
+    draft.say(rootEffect(task.number, id), { as: draft.world.bot, text, action: { kind: "subtask", subtask: id } });
+    remember(draft, `root/${id}`, text);
+  } else if (subtask.thread !== undefined && task.shown[`root/${id}`] !== idFrom(text)) {
+    const { thread } = subtask;
+    const prefix = `${rootEffect(task.number, id)}:v`;
+    draft.drop((effect) => effect.kind === "say" && effect.id.startsWith(prefix));
+    draft.say(`${prefix}${task.version}`, {
+      as: draft.world.bot,
+      text,
+      replaces: { event: thread },
+      action: { kind: "subtask", subtask: id },
+    });
+    remember(draft, `root/${id}`, text);
+  }
+  // Without its thread it is not complete, and follows as soon as that is known.
+  if (subtask.thread === undefined) return;
+  const content = subtaskContent(draft, subtask);
+  // A lease is renewed all the time; that is worth an event when half of it is over.
+  const half = (lease: Lease | undefined, seconds: number): unknown =>
+    lease === undefined ? undefined : Math.floor(lease.until / (seconds * 500));
+  const { lease_seconds: work, review_lease_seconds: review } = draft.world.tasks;
+  const compared = {
+    ...subtaskContent(draft, { ...subtask, version: 0 }),
+    lease: [subtask.lease?.epoch, half(subtask.lease, work)],
+    review: { ...content.review, expires_ts: half(subtask.reviewLease, review) },
+  };
+  state(draft, `subtask/${id}`, "dev.crewroom.subtask", id, content, compared);
+}
+
+/** @param compared What decides whether it has changed. Default: the content. */
+function state(
+  draft: Draft,
+  shown: string,
+  type: string,
+  key: string,
+  content: Readonly<Record<string, unknown>>,
+  compared: unknown = content,
+): void {
+  const { task, room } = draft.state;
+  const text = JSON.stringify(compared);
+  if (task === undefined || task.shown[shown] === idFrom(text)) return;
+  draft.drop((effect) => effect.kind === "state" && effect.type === type && effect.key === key);
+  const id = `${room}:state:${shown}:${task.version}` as EffectId;
+  draft.emit({ kind: "state", id, type, key, content });
+  remember(draft, shown, text);
+}
+
+/** The version grows with everything that is shown, so that every one of these effects has an id of its own. */
+function remember(draft: Draft, key: string, text: string): void {
+  const { task } = draft.state;
+  if (task === undefined) return;
+  draft.set({ task: { ...task, version: task.version + 1, shown: { ...task.shown, [key]: idFrom(text) } } });
+}
+
+/** What the room's creation has shown already. */
+export function shownAtFirst(task: Task): Task["shown"] {
+  return {
+    name: idFrom(JSON.stringify({ name: roomName(task) })),
+    topic: idFrom(JSON.stringify({ topic: roomTopic(task) })),
+  };
+}
+
+export function taskContent(draft: Draft, task: Task): Readonly<Record<string, unknown>> {
+  const { tasks } = draft.world;
+  return {
+    v: 1,
+    id: task.number,
+    title: task.title,
+    brief: task.brief,
+    state: taskStateOf(task),
+    policy: { plan_approval: tasks.plan_approval, final_approval: tasks.final_approval, max_rework: tasks.max_rework },
+    version: task.version,
+    progress: progressOf(task),
+    asker: task.asker,
+    created: task.created,
+    planned: task.planned,
+    ...(task.rules === "" ? {} : { rules: task.rules }),
+    ...(task.planner === undefined ? {} : { planner: task.planner }),
+    ...(task.paused === undefined ? {} : { paused: task.paused }),
+    ...(task.cancelled === undefined ? {} : { cancelled: task.cancelled }),
+    ...(task.finished === undefined ? {} : { finished: task.finished }),
+    tokens: task.tokens,
+    order: Object.keys(task.subtasks),
+  };
+}
+
+interface SubtaskContent extends Readonly<Record<string, unknown>> {
+  readonly review: Readonly<Record<string, unknown>>;
+}
+
+export function subtaskContent(draft: Draft, subtask: Subtask): SubtaskContent {
+  const mxid = (agent: AgentId): string => agentUserId(agent, draft.world.server);
+  const { lease, reviewLease, submission, worker, scores, estimate_minutes: minutes } = subtask;
+  const last = subtask.reviews.filter(({ overturned }) => overturned === undefined).at(-1);
+  const holder = lease?.agent ?? (subtask.state === "ready" ? undefined : worker);
+  return {
+    v: 1,
+    title: subtask.title,
+    deliverable: subtask.deliverable,
+    acceptance: subtask.acceptance,
+    depends_on: subtask.depends_on,
+    ...(subtask.capability === undefined ? {} : { capability: subtask.capability }),
+    ...(minutes === undefined ? {} : { estimate_minutes: minutes }),
+    state: subtask.state,
+    since: subtask.since,
+    ...(holder === undefined ? {} : { holder: mxid(holder) }),
+    ...(lease === undefined ? {} : { lease: { epoch: lease.epoch, expires_ts: lease.until } }),
+    epoch: subtask.epoch,
+    rework: subtask.rework,
+    ...(submission === undefined ? {} : { submission: { ...submission, by: mxid(submission.by) } }),
+    ...(submission?.commit === undefined ? {} : { commit: submission.commit }),
+    review: {
+      ...(reviewLease === undefined
+        ? {}
+        : { reviewer: mxid(reviewLease.agent), epoch: reviewLease.epoch, expires_ts: reviewLease.until }),
+      ...(reviewLease !== undefined || last === undefined
+        ? {}
+        : {
+            reviewer: last.reviewer.startsWith("@") ? last.reviewer : mxid(last.reviewer as AgentId),
+            verdict: last.verdict,
+            score: last.score,
+            issues: last.issues,
+            submission: last.submission,
+            comment: last.comment,
+            ts: last.ts,
+          }),
+    },
+    ...(subtask.reason === undefined ? {} : { reason: subtask.reason }),
+    version: subtask.version,
+    ...(subtask.thread === undefined ? {} : { thread: subtask.thread }),
+    scores,
+  };
+}

@@ -1,0 +1,100 @@
+/** What people see of a task: texts of its messages, the room's name and topic. */
+import { openNeeds, progressOf, taskStateOf } from "./derive.ts";
+import type { Subtask, SubtaskSpec, SubtaskState, Task, TaskState } from "./task.ts";
+
+const taskSigns: Readonly<Record<TaskState, string>> = {
+  planning: "📝",
+  active: "⏳",
+  approval: "✋",
+  paused: "⏸️",
+  done: "✅",
+  cancelled: "❌",
+};
+
+const subtaskSigns: Readonly<Record<SubtaskState, string>> = {
+  waiting: "💤",
+  ready: "🟡",
+  working: "🔨",
+  review: "🔍",
+  rework: "🔁",
+  blocked: "🚧",
+  done: "✅",
+  cancelled: "❌",
+};
+
+const nameLimit = 100;
+
+export function roomName(task: Task): string {
+  const name = `${taskSigns[taskStateOf(task)]} #${task.number} ${task.title}`;
+  return name.length <= nameLimit ? name : `${name.slice(0, nameLimit - 1)}…`;
+}
+
+export function roomTopic(task: Task): string {
+  const state = taskStateOf(task);
+  const { done, total } = progressOf(task);
+  if (state === "planning") return task.proposal === undefined ? "planning" : "planning · the plan waits for a person";
+  const waits = state === "approval" ? " · waits for a person's approval" : "";
+  const why = state === "paused" ? ` · ${task.paused ?? ""}` : "";
+  return `${state} · ${done} of ${total} done${waits}${why}`;
+}
+
+/** Who does what now, in a few words. */
+export function statusOf(task: Task, subtask: Subtask): string {
+  const { state, lease, reviewLease, rework, reason, progress, worker } = subtask;
+  const round = rework > 0 ? `, round ${rework + 1}` : "";
+  switch (state) {
+    case "waiting":
+      return `waits for ${openNeeds(task, subtask)
+        .map((id) => `\`${id}\``)
+        .join(", ")}`;
+    case "ready":
+      return subtask.assigned === undefined ? "waits for a worker" : `waits for ${subtask.assigned}`;
+    case "working": {
+      const share = progress?.percent === undefined ? "" : ` (${progress.percent} %)`;
+      return `${lease?.agent ?? "somebody"} works on it${share}${round}`;
+    }
+    case "review":
+      return reviewLease === undefined ? "waits for a reviewer" : `${reviewLease.agent} reviews it${round}`;
+    case "rework":
+      return subtask.ask === undefined
+        ? `goes back to ${worker ?? "a worker"}${round}`
+        : "waits for a person's decision";
+    case "blocked":
+      return `blocked: ${reason ?? "no reason given"}`;
+    case "done":
+      return `done by ${subtask.submission?.by ?? worker ?? "somebody"}${rework > 0 ? ` after ${rework} rework` : ""}`;
+    case "cancelled":
+      return "dropped";
+  }
+}
+
+/** The root message of a subtask's thread. */
+export function rootText(task: Task, subtask: Subtask): string {
+  const list = subtask.acceptance.map((criterion) => `\n- ${criterion}`).join("");
+  return `${subtaskSigns[subtask.state]} **\`${subtask.id}\` ${subtask.title}** — ${statusOf(task, subtask)}\n\n${subtask.deliverable}\n${list}`;
+}
+
+export function planList(specs: readonly SubtaskSpec[]): string {
+  return specs
+    .map((spec, index) => {
+      const needs =
+        spec.depends_on.length === 0 ? "" : `, after ${spec.depends_on.map((id) => `\`${id}\``).join(", ")}`;
+      const minutes = spec.estimate_minutes === undefined ? "" : `, about ${spec.estimate_minutes} min`;
+      const who = spec.capability === undefined ? "" : `, for ${spec.capability}`;
+      const criteria = spec.acceptance.map((criterion) => `\n   - ${criterion}`).join("");
+      return `${index + 1}. **\`${spec.id}\` ${spec.title}**${needs}${who}${minutes}: ${spec.deliverable}${criteria}`;
+    })
+    .join("\n");
+}
+
+export function statusLines(task: Task): string {
+  const lines = Object.values(task.subtasks).map(
+    (subtask) => `- ${subtaskSigns[subtask.state]} \`${subtask.id}\` ${subtask.title}: ${statusOf(task, subtask)}`,
+  );
+  const { done, total } = progressOf(task);
+  const tokens = task.tokens === 0 ? "" : ` ${task.tokens} tokens used.`;
+  return [
+    `**#${task.number} ${task.title}** is ${taskStateOf(task)}${task.paused === undefined ? "" : ` (${task.paused})`}: ${done} of ${total} done.${tokens}`,
+    ...lines,
+  ].join("\n");
+}

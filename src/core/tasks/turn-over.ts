@@ -1,0 +1,119 @@
+/** A turn has ended: was there a result? If not, its agent is prompted again, a few times, and then somebody else. */
+import type { Draft } from "../draft.ts";
+import { idFrom } from "../draft.ts";
+import type { OwnInput } from "../input.ts";
+import type { RunningTurn, Session } from "../room.ts";
+import { blockFor } from "./act.ts";
+import { askForPlan } from "./advance.ts";
+import { isClosed, subtasksOf } from "./derive.ts";
+import { remind, takeReview, takeWork } from "./give.ts";
+import { clearTask, patrolled, putTask, touchSubtask } from "./ledger.ts";
+import { planFailed, planTries } from "./planning.ts";
+import type { Lease, Subtask } from "./task.ts";
+
+type Ended = Extract<OwnInput, { kind: "turnEnded" }>;
+
+/** Turns without a result before the lease ends. */
+export const lapseLimit = 3;
+/** Wait before the next try after a turn that failed (a model that is overloaded, say), by number of failures. */
+const failureWaits = [30_000, 120_000] as const;
+
+/** @param session As it was while the turn ran. */
+export function turnOver(draft: Draft, session: Session, running: RunningTurn, input: Ended): void {
+  const { task } = draft.state;
+  if (task === undefined) return;
+  if (input.tokens !== undefined) putTask(draft, { tokens: task.tokens + input.tokens });
+  if (isClosed(task)) return;
+  if (session.agent === task.planner && session.thread === undefined) plannerOver(draft, running, input);
+  for (const { id } of subtasksOf(task)) {
+    const subtask = draft.state.task?.subtasks[id];
+    if (subtask === undefined || subtask.thread !== session.thread) continue;
+    const { lease, reviewLease } = subtask;
+    if (lease?.agent === session.agent) over(draft, subtask, lease, "work", session, running, input);
+    else if (reviewLease?.agent === session.agent) over(draft, subtask, reviewLease, "review", session, running, input);
+  }
+}
+
+function waitsForAnswer(draft: Draft, session: string): boolean {
+  return (draft.state.asks ?? []).some(({ matter }) => matter.kind === "question" && matter.session === session);
+}
+
+function plannerOver(draft: Draft, running: RunningTurn, input: Ended): void {
+  const { task } = draft.state;
+  if (task === undefined || task.proposal !== undefined || task.ask !== undefined) return;
+  // Who was stopped, or asked a question, is waited for by a person's own wish.
+  if (running.stoppedBy !== undefined || waitsForAnswer(draft, input.session)) return;
+  if ((draft.state.sessions[input.session]?.queue.length ?? 0) > 0) return;
+  // It added nothing to what was denied: the person is asked again, and can say more.
+  if (task.denied !== undefined) clearTask(draft, "denied");
+  if (task.planned) return;
+  const failures = task.planFailures + 1;
+  putTask(draft, { planFailures: failures });
+  if (failures < planTries)
+    askForPlan(draft, "There is no plan yet. Make one with plan_task, or ask a person with ask_human.");
+  else planFailed(draft, []);
+}
+
+function over(
+  draft: Draft,
+  subtask: Subtask,
+  lease: Lease,
+  part: "work" | "review",
+  session: Session,
+  running: RunningTurn,
+  input: Ended,
+): void {
+  const { outcome } = input;
+  const take = part === "work" ? takeWork : takeReview;
+  if (running.stoppedBy !== undefined) {
+    if (part === "work")
+      blockFor(draft, subtask, `stopped by ${running.stoppedBy}; \`!crew unblock ${subtask.id}\` lets it go on`);
+    else takeReview(draft, subtask, "released");
+    return;
+  }
+  if (waitsForAnswer(draft, input.session)) return;
+  if ((draft.state.sessions[input.session]?.queue.length ?? 0) > 0) return;
+  const said = [...lease.said, idFrom(outcome.text.trim())].slice(-draft.world.patrol.identical_answers);
+  const lapsed: Lease = { ...lease, lapses: lease.lapses + 1, said };
+  const circles =
+    outcome.text.trim() !== "" && said.length >= draft.world.patrol.identical_answers && new Set(said).size === 1;
+  const agent = session.agent;
+  if (circles || lapsed.lapses >= lapseLimit) {
+    const kind = circles ? "identical" : "no_result";
+    const what = circles
+      ? `${agent} gave the same answer ${said.length} times`
+      : `${lapsed.lapses} turns of ${agent} ended without a result`;
+    patrolled(draft, { kind, severity: "warning", subtask: subtask.id, agent, did: `${what}; offered to others` });
+    tellThread(draft, subtask, `${kind}:${lease.epoch}`, `${what}, so \`${subtask.id}\` is offered to others.`);
+    take(draft, subtask, "expired");
+    return;
+  }
+  const wait = outcome.kind === "failed" ? failureWaits[Math.min(lease.lapses, failureWaits.length - 1)] : undefined;
+  const next = wait === undefined ? lapsed : { ...lapsed, retryAt: draft.now + wait };
+  touchSubtask(draft, part === "work" ? { ...subtask, lease: next } : { ...subtask, reviewLease: next });
+  const now = draft.state.task?.subtasks[subtask.id];
+  if (wait === undefined && now !== undefined) remind(draft, now, next, part);
+}
+
+/** A word of the patrol in a subtask's thread. */
+export function tellThread(draft: Draft, subtask: Subtask, what: string, text: string): void {
+  draft.notice(`${draft.state.room}:${subtask.id}:patrol:${what}`, `🛰️ ${text}`, {
+    ...(subtask.thread === undefined ? {} : { thread: subtask.thread }),
+    action: { kind: "patrol", subtask: subtask.id },
+  });
+}
+
+/** The holder in this session shows life: its lease begins anew. */
+export function renew(draft: Draft, session: Session): void {
+  const { task } = draft.state;
+  if (task === undefined) return;
+  const { lease_seconds: work, review_lease_seconds: review } = draft.world.tasks;
+  for (const subtask of subtasksOf(task)) {
+    const { lease, reviewLease } = subtask;
+    if (subtask.thread !== session.thread) continue;
+    if (lease?.agent === session.agent)
+      touchSubtask(draft, { ...subtask, lease: { ...lease, until: draft.now + work * 1_000 } });
+    if (reviewLease?.agent === session.agent)
+      touchSubtask(draft, { ...subtask, reviewLease: { ...reviewLease, until: draft.now + review * 1_000 } });
+  }
+}
