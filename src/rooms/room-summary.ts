@@ -60,7 +60,9 @@ function waitingSince(subtasks: readonly Subtask[]): number | undefined {
   return oldest;
 }
 
-function waitsForAgent({ state, lease, reviewLease }: Subtask): boolean {
+/** One that a person is asked about waits for the person. */
+function waitsForAgent({ state, lease, reviewLease, ask }: Subtask): boolean {
+  if (ask !== undefined) return false;
   if (state === "review") return reviewLease === undefined;
   return (state === "ready" || state === "rework") && lease === undefined;
 }

@@ -154,6 +154,7 @@ describe("a room that waits for an agent", () => {
       reviewed: task([subtask("a", "review", { reviewLease: lease(ada.id) })]),
       waiting: task([subtask("a", "waiting")]),
       blocked: task([subtask("a", "blocked")]),
+      asked: task([subtask("a", "ready", { ask: "a1" })]),
     };
     const waiting = Object.entries(cases).filter(([, each]) => {
       roster.update(one, taskRoom(one, each));
