@@ -3,6 +3,8 @@ import { configReference } from "../src/config/reference.ts";
 import { sampleConfig } from "../src/config/sample.ts";
 import { metricsReference } from "../src/observe/metrics.ts";
 import { commandsReference } from "../src/supervision/commands.ts";
+import { tasksReference } from "../src/supervision/task-reference.ts";
+import { toolTable } from "../src/tools/registry.ts";
 import { errorsReference } from "./errors-reference.ts";
 import { sampleRegistration } from "./sample-registration.ts";
 
@@ -13,6 +15,7 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
     ["docs/config.md", configReference()],
     ["docs/errors.md", errorsReference()],
     ["docs/commands.md", commandsReference()],
+    ["docs/tasks.md", tasksReference(toolTable)],
     ["docs/metrics.md", metricsReference()],
   ]);
 }
