@@ -14,7 +14,6 @@ import { headquartersLine, howToAnswer } from "./ask-text.ts";
 import { may, maySteer } from "./steering.ts";
 import type { SubtaskId } from "./tasks/task.ts";
 
-export { askDone, dueAsks } from "./answers.ts";
 export { maySteer } from "./steering.ts";
 
 export interface AskOption {

@@ -5,30 +5,21 @@
 import { ask } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import { idFrom } from "../draft.ts";
-import type { OwnInput } from "../input.ts";
-import type { RunningTurn, Session } from "../room.ts";
 import { putSession, sessionOfTurn } from "../turns.ts";
 import { type CrewMember, memberById } from "../world.ts";
+import { type Act, type Acting, epochOf, inThread, known, notNow } from "./acting.ts";
 import type { Action } from "./actions.ts";
+import { assignTo } from "./assign.ts";
 import { isClosed, openNeeds, taskStateOf } from "./derive.ts";
+import { askAboutSubtask, blockFor } from "./escalate.ts";
 import { giveWork, takeWork, tell } from "./give.ts";
-import { keepNote, moveSubtask, patrolled, putSubtask, touchSubtask, without } from "./ledger.ts";
+import { keepNote, moveSubtask, patrolled, touchSubtask, without } from "./ledger.ts";
 import { planned, revised } from "./planning.ts";
 import { lookText } from "./prompts.ts";
 import { judge } from "./review.ts";
-import { after, type MoveName, statesFor } from "./subtask-states.ts";
-import type { Subtask, SubtaskId, Submission, Task } from "./task.ts";
-import { capabilitiesOf, hasRole, isFree, type Role, workersFor } from "./team.ts";
-
-type Act = Extract<OwnInput, { kind: "act" }>;
-
-/** What an action is decided from. */
-export interface Acting {
-  readonly input: Act;
-  readonly member: CrewMember;
-  readonly session: Session & { readonly running: RunningTurn };
-  readonly task: Task;
-}
+import { after } from "./subtask-states.ts";
+import type { Submission, Subtask } from "./task.ts";
+import { hasRole, isFree, type Role, workersFor } from "./team.ts";
 
 export function act(draft: Draft, input: Act): void {
   const session = sessionOfTurn(draft, input.session, input.turn);
@@ -130,24 +121,6 @@ function roleFor(action: Exclude<Action, { kind: "ask" | "look" | "progress" }>)
   }
 }
 
-export function known(task: Task): string {
-  const ids = Object.values(task.subtasks).map(({ id, state }) => `${id} (${state})`);
-  return ids.length === 0 ? "There is no plan yet." : `Subtasks: ${ids.join(", ")}.`;
-}
-
-/** Why a move is not possible now. */
-export function notNow(subtask: Subtask, move: MoveName): string {
-  return `\`${subtask.id}\` is ${subtask.state}; this is for a subtask that is ${statesFor(move).join(" or ")}.`;
-}
-
-/** The epoch under which this turn works on a subtask; `undefined` when it was not given in this turn. */
-export function epochOf(running: RunningTurn, subtask: SubtaskId, part: "work" | "review"): number | undefined {
-  const given = running.messages.flatMap(({ work }) =>
-    work !== undefined && work.subtask === subtask && work.part === part ? [work.epoch] : [],
-  );
-  return given.length === 0 ? undefined : Math.max(...given);
-}
-
 /** Why a worker may not act on a subtask as its holder; `undefined` when it may. */
 function notHolder({ member, session }: Acting, subtask: Subtask): string | undefined {
   const { lease } = subtask;
@@ -172,27 +145,6 @@ function assign(
   return refusal === undefined
     ? `\`${subtask.id}\` goes to ${action.agent} as soon as they are free${action.agent === member.id ? " (that is you)" : ""}.`
     : `Not done: ${refusal}`;
-}
-
-/** Gives a subtask to one agent only. Returns why not, or `undefined`. */
-export function assignTo(draft: Draft, subtask: Subtask, agent: CrewMember["id"]): string | undefined {
-  const target = memberById(draft.world, agent);
-  if (target === undefined || !hasRole(target, "executor")) {
-    const executors = [...draft.world.crew.values()].filter((one) => hasRole(one, "executor")).map(({ id }) => id);
-    return `there is no executor “${agent}”. Executors: ${executors.join(", ") || "none"}.`;
-  }
-  if (!["waiting", "ready", "rework", "blocked"].includes(subtask.state)) {
-    return subtask.lease?.agent === agent
-      ? `\`${subtask.id}\` is with ${agent} already.`
-      : `\`${subtask.id}\` is ${subtask.state}${subtask.lease === undefined ? "" : ` with ${subtask.lease.agent}`}; it can be assigned while it is waiting, ready, rework or blocked.`;
-  }
-  const { capability } = subtask;
-  if (capability !== undefined && !capabilitiesOf(target).includes(capability))
-    return `${agent} lacks the capability “${capability}” that \`${subtask.id}\` needs.`;
-  const assigned = { ...without(subtask, "reason", "ask"), assigned: target.id, tries: 0, passed: [] };
-  if (subtask.state === "blocked") moveSubtask(draft, assigned, "unblock");
-  else putSubtask(draft, assigned);
-  return undefined;
 }
 
 function claim(draft: Draft, acting: Acting, subtask: Subtask): string {
@@ -251,10 +203,6 @@ function submit(draft: Draft, acting: Acting, subtask: Subtask, summary: string)
   return `Handed in. \`${subtask.id}\` is in review now; you are told of the outcome. End your turn.`;
 }
 
-export function inThread({ thread }: Pick<Subtask, "thread">): { thread?: NonNullable<Subtask["thread"]> } {
-  return thread === undefined ? {} : { thread };
-}
-
 function block(draft: Draft, acting: Acting, subtask: Subtask, reason: string): string {
   const { member, input, session } = acting;
   const refusal = notHolder(acting, subtask);
@@ -268,21 +216,6 @@ function block(draft: Draft, acting: Acting, subtask: Subtask, reason: string): 
     action: { kind: "block", subtask: subtask.id, reason },
   });
   return "Noted; the planner is told. End your turn.";
-}
-
-/** Blocks a subtask and tells the planner, who may revise the plan or assign it to somebody else. */
-export function blockFor(draft: Draft, subtask: Subtask, reason: string): void {
-  const { task } = draft.state;
-  const blocked = moveSubtask(draft, without(subtask, "lease", "reviewLease", "progress"), "block", { reason });
-  const planner = task?.planner === undefined ? undefined : memberById(draft.world, task.planner);
-  if (blocked === undefined || planner === undefined) return;
-  tell(
-    draft,
-    planner,
-    undefined,
-    `${subtask.id}:blocked:${blocked.version}`,
-    `\`${subtask.id}\` is blocked: ${reason}\nMend the plan with revise_plan, give it to somebody with assign_subtask, or ask a person with ask_human.`,
-  );
 }
 
 function release(draft: Draft, acting: Acting, subtask: Subtask): string {
@@ -347,39 +280,6 @@ function concern(draft: Draft, acting: Acting, subtask: Subtask, action: Extract
   }
   return "Raised.";
 }
-
-/** Asks people how a subtask goes on. It stands still until they say. */
-export function askAboutSubtask(
-  draft: Draft,
-  subtask: Subtask,
-  why: "rework" | "worker" | "reviewer" | "blocked" | "concern",
-  text: string,
-): void {
-  const options = {
-    rework: ["approve", "retry", "cancel"],
-    reviewer: ["approve", "deny", "retry"],
-    worker: ["retry", "cancel"],
-    blocked: ["retry", "cancel"],
-    concern: ["retry", "keep", "cancel"],
-  }[why].map((id) => subtaskOptions[id] ?? { id, key: "❔", label: id });
-  const asked = ask(draft, {
-    matter: { kind: "subtask", subtask: subtask.id, why },
-    text,
-    options,
-    timeout: "none",
-    ...inThread(subtask),
-  });
-  const now = draft.state.task?.subtasks[subtask.id];
-  if (now !== undefined) putSubtask(draft, { ...now, ask: asked.id });
-}
-
-const subtaskOptions: Readonly<Record<string, { id: string; key: string; label: string }>> = {
-  approve: { id: "approve", key: "✅", label: "take it as it is" },
-  deny: { id: "deny", key: "❌", label: "reject it, with your reason" },
-  retry: { id: "retry", key: "🔁", label: "try once more" },
-  keep: { id: "keep", key: "👍", label: "go on as before" },
-  cancel: { id: "cancel", key: "🗑️", label: "drop this subtask" },
-};
 
 function askHuman(draft: Draft, input: Act, member: CrewMember, session: Acting["session"]): string {
   const { action } = input;

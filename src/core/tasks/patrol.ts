@@ -5,14 +5,13 @@
 import { dueAsks } from "../answers.ts";
 import { ask } from "../asks.ts";
 import type { Draft } from "../draft.ts";
-import { memberById } from "../world.ts";
-import { askAboutSubtask } from "./act.ts";
-import { isClosed, subtasksOf, taskStateOf } from "./derive.ts";
+import { isClosed, taskStateOf } from "./derive.ts";
+import { askAboutSubtask, tellThread } from "./escalate.ts";
 import { endTurn, remind, takeReview, takeWork, tell } from "./give.ts";
 import { patrolled, putTask, touchSubtask } from "./ledger.ts";
+import { pauseTask } from "./rest.ts";
 import type { Lease, Subtask } from "./task.ts";
 import { membersWith } from "./team.ts";
-import { tellThread } from "./turn-over.ts";
 
 export interface PatrolRule {
   readonly kind: string;
@@ -259,27 +258,11 @@ export function budget(draft: Draft): void {
     draft.notice(`${draft.state.room}:budget:${step}:${limit}`, `🪙 ${used}.`);
     return;
   }
-  pauseTask(draft, `${used}`);
+  pauseTask(draft, used);
   const asked = ask(draft, {
     matter: { kind: "budget" },
     text: `🪙 **The budget is used up:** ${used}. Go on with as much again?`,
     timeout: "none",
   });
   putTask(draft, { ask: asked.id });
-}
-
-/** Ends what runs; what was leased is offered again when the task goes on. */
-export function pauseTask(draft: Draft, why: string): void {
-  for (const { id } of subtasksOf(draft.state.task ?? { subtasks: {} })) {
-    const subtask = draft.state.task?.subtasks[id];
-    if (subtask === undefined) continue;
-    const { lease, reviewLease, thread } = subtask;
-    if (lease !== undefined) takeWork(draft, subtask, "taken");
-    if (reviewLease !== undefined) takeReview(draft, subtask, "taken");
-    for (const one of [lease, reviewLease]) if (one !== undefined) endTurn(draft, one.agent, thread);
-  }
-  const planner =
-    draft.state.task?.planner === undefined ? undefined : memberById(draft.world, draft.state.task.planner);
-  if (planner !== undefined) endTurn(draft, planner.id, undefined);
-  putTask(draft, { paused: why });
 }

@@ -8,7 +8,7 @@
 import { ask, withdraw } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import { memberById } from "../world.ts";
-import type { Acting } from "./act.ts";
+import type { Acting } from "./acting.ts";
 import type { Action } from "./actions.ts";
 import { endTurn, takeReview, tell } from "./give.ts";
 import { clearTask, moveSubtask, putSubtask, putTask, without } from "./ledger.ts";

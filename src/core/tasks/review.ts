@@ -1,8 +1,9 @@
 /** Reviews: bound to what was handed in, by another agent than the worker, or by a person. */
 import type { Draft } from "../draft.ts";
 import type { UserId } from "../ids.ts";
-import { type Acting, askAboutSubtask, epochOf, inThread, notNow } from "./act.ts";
+import { type Acting, epochOf, inThread, notNow } from "./acting.ts";
 import type { Action } from "./actions.ts";
+import { askAboutSubtask } from "./escalate.ts";
 import { moveSubtask, putSubtask, score, without } from "./ledger.ts";
 import { after } from "./subtask-states.ts";
 import type { Review, Subtask, Verdict } from "./task.ts";

@@ -7,7 +7,7 @@ import { askForPlan, cancelTask, close } from "./advance.ts";
 import { tell } from "./give.ts";
 import { clearTask, moveSubtask, putSubtask, putTask, without } from "./ledger.ts";
 import { cancelSubtask, planOf, putInForce } from "./planning.ts";
-import { pauseTask } from "./patrol.ts";
+import { pauseTask } from "./rest.ts";
 import { overturn } from "./review.ts";
 import type { Subtask } from "./task.ts";
 

@@ -3,9 +3,9 @@ import type { Draft } from "../draft.ts";
 import { idFrom } from "../draft.ts";
 import type { OwnInput } from "../input.ts";
 import type { RunningTurn, Session } from "../room.ts";
-import { blockFor } from "./act.ts";
 import { askForPlan } from "./advance.ts";
 import { isClosed, subtasksOf } from "./derive.ts";
+import { blockFor, tellThread } from "./escalate.ts";
 import { remind, takeReview, takeWork } from "./give.ts";
 import { clearTask, patrolled, putTask, touchSubtask } from "./ledger.ts";
 import { planFailed, planTries } from "./planning.ts";
@@ -93,14 +93,6 @@ function over(
   touchSubtask(draft, part === "work" ? { ...subtask, lease: next } : { ...subtask, reviewLease: next });
   const now = draft.state.task?.subtasks[subtask.id];
   if (wait === undefined && now !== undefined) remind(draft, now, next, part);
-}
-
-/** A word of the patrol in a subtask's thread. */
-export function tellThread(draft: Draft, subtask: Subtask, what: string, text: string): void {
-  draft.notice(`${draft.state.room}:${subtask.id}:patrol:${what}`, `🛰️ ${text}`, {
-    ...(subtask.thread === undefined ? {} : { thread: subtask.thread }),
-    action: { kind: "patrol", subtask: subtask.id },
-  });
 }
 
 /** The holder in this session shows life: its lease begins anew. */
