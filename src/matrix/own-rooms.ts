@@ -75,7 +75,7 @@ export class OwnRooms {
     try {
       await homeserver.invite(room, bot, user, reason, { signal });
     } catch (thrown) {
-      // Perhaps they came in meanwhile; the refusal is the same as for somebody who is banned.
+      // Refused because they came in meanwhile, or because they are banned.
       if (thrown instanceof HomeserverError && thrown.status === 403 && (await isThere())) return;
       throw thrown;
     }

@@ -16,8 +16,8 @@ export interface Said {
 /** Folds the events of a room, given from the newest to the oldest, so that an edit comes before what it edits. */
 export class Recent {
   readonly #newestFirst: Said[] = [];
-  /** The newest words for a message, by its event, with who wrote them. */
-  readonly #edits = new Map<EventId, { readonly sender: UserId; readonly text: string }>();
+  /** The newest words for a message, by its event and who edited it: only its sender may, but anybody can try. */
+  readonly #edits = new Map<string, string>();
 
   /** Messages so far, without counting edits. */
   get count(): number {
@@ -33,7 +33,8 @@ export class Recent {
     if (event["type"] !== "m.room.message" || event["state_key"] !== undefined) return;
     const edit = editIn(event);
     if (edit !== undefined) {
-      if (!this.#edits.has(edit)) this.#edits.set(edit, { sender, text: textOf(event, sender) ?? "" });
+      const key = `${edit} ${sender}`;
+      if (!this.#edits.has(key)) this.#edits.set(key, textOf(event, sender) ?? "");
       return;
     }
     const text = this.#editedBy(sender, id, event) ?? textOf(event, sender);
@@ -50,8 +51,7 @@ export class Recent {
     if (textOf(event, sender) === undefined) return undefined;
     const bundled = asObject(asObject(asObject(event["unsigned"])?.["m.relations"])?.["m.replace"]);
     if (bundled !== undefined && bundled["sender"] === sender && editIn(bundled) === id) return textOf(bundled, sender);
-    const seen = this.#edits.get(id);
-    return seen?.sender === sender ? seen.text : undefined;
+    return this.#edits.get(`${id} ${sender}`);
   }
 }
 

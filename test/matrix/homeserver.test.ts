@@ -59,7 +59,7 @@ beforeAll(async () => {
     return fetch(...asked);
   };
   homeserver = createHomeserver({ ...access, domain: "localhost", timeoutMs: 20_000, fetch: counting });
-  reads = createReads(access);
+  reads = createReads({ ...access, bot });
   await ghosts().ensure({ user: bot, name: "Crewroom" });
   await ghosts().ensure({ user: ada, name: "Ada" });
   await ghosts().ensure({ user: bo, name: "Bo" });

@@ -9,6 +9,7 @@ import { answering, json, type Answerer } from "./answering.ts";
 import { alias, event, room, user } from "./ids.ts";
 
 const ada = user("@agent_ada:localhost:8448");
+const bot = user("@crewroom:localhost:8448");
 const place = room("!ro/om:localhost");
 
 function client(address: string, more: { timeoutMs?: number; outage?: Outage } = {}): Homeserver {
@@ -203,7 +204,7 @@ test("A read of the SDK fails in the same words as our own requests", async () =
     else if (nth === 3) response.destroy();
     else if (nth === 4) response.writeHead(200).end("no json");
   });
-  const reads = createReads({ address: server.address, asToken: "as-secret", timeoutMs: 200, outage });
+  const reads = createReads({ address: server.address, asToken: "as-secret", bot, timeoutMs: 200, outage });
   const read = () => reads.snapshot(place, ada);
   await expect(read()).rejects.toMatchObject({ code: "HOMESERVER_REFUSED", errcode: "M_FORBIDDEN", retryable: false });
   expect(outage.up).toBe(true);
@@ -216,7 +217,7 @@ test("A read of the SDK fails in the same words as our own requests", async () =
 test("A read for which nobody waits any longer ends at once", async () => {
   const stop = new AbortController();
   await using server = await answering(() => stop.abort(new Error("stopping")));
-  const reads = createReads({ address: server.address, asToken: "as-secret" });
+  const reads = createReads({ address: server.address, asToken: "as-secret", bot });
   await expect(reads.snapshot(place, ada, { signal: stop.signal })).rejects.toThrow("stopping");
 });
 
@@ -231,7 +232,7 @@ test("What came after the invite is read page by page, and nothing before it", a
     const end = from + limit < newestFirst.length ? { end: String(from + limit) } : {};
     return json(response, 200, { chunk: newestFirst.slice(from, from + limit), ...end });
   });
-  const reads = createReads({ address: server.address, asToken: "as-secret" });
+  const reads = createReads({ address: server.address, asToken: "as-secret", bot });
   const since = (invite: string, limit?: number) => reads.messagesSince(place, ada, event(invite), limit);
   expect(await since("$246")).toEqual(events.slice(247));
   expect(await since("$10", 100)).toEqual(events.slice(150));
