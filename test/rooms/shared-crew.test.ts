@@ -78,12 +78,13 @@ test("who becomes free goes to the room that waits longest", async () => {
   );
   await rooms.put(first, { kind: "tick" });
   expect(holding()).toEqual([first]);
-  const [[session, { running } = {}] = []] = Object.entries(rooms.lane(first).state?.sessions ?? {});
-  if (session === undefined || running === undefined) throw new Error("Ada was not prompted");
+  const [prompted] = Object.entries(rooms.lane(first).state?.sessions ?? {});
+  const turn = prompted?.[1].running?.id;
+  if (prompted === undefined || turn === undefined) throw new Error("Ada was not prompted");
   await rooms.put(first, {
     kind: "act",
-    session,
-    turn: running.id,
+    session: prompted[0],
+    turn,
     call: "call" as EffectId,
     action: { kind: "submit", subtask: "work", summary: "It is done." },
   });
