@@ -164,6 +164,12 @@ export const errorTable = {
     certain: true,
     told: "caller",
   },
+  TOOLS_UNSERVED: {
+    sentence: "The tools cannot be offered to runtimes on {hostname}:{port}: {reason}.",
+    todo: "See which program uses this address, and whether this one may listen on the loopback interface.",
+    certain: true,
+    told: "operator",
+  },
   // Rehearsal and demo
   REHEARSAL_INVALID: {
     sentence: "The rehearsal script {file} cannot be played: {reason}.",
