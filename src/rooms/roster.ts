@@ -58,10 +58,10 @@ export class RoomRoster implements Roster {
     return { points, entries };
   }
 
-  /** Points by reason. */
+  /** Number of entries by reason. */
   scoresByReason(agent: AgentId): Readonly<Record<string, number>> {
     const tallies = [...(this.#scores.get(agent) ?? [])];
-    return Object.fromEntries(tallies.map(([reason, { points }]) => [reason, points]));
+    return Object.fromEntries(tallies.map(([reason, { entries }]) => [reason, entries]));
   }
 
   /** Those that have not ended, by number. */

@@ -68,7 +68,7 @@ describe("scores", () => {
     const rework = subtask("a", "rework", { scores: [entry(ada.id, "first_pass", 5), entry(ada.id, "rework", -2)] });
     roster.update(other, taskRoom(other, task([rework])));
     expect(roster.scoreOf(ada.id)).toEqual({ points: 8, entries: 3 });
-    expect(roster.scoresByReason(ada.id)).toEqual({ first_pass: 10, rework: -2 });
+    expect(roster.scoresByReason(ada.id)).toEqual({ first_pass: 2, rework: 1 });
     expect(roster.scoreOf(bo.id)).toEqual({ points: 1, entries: 1 });
   });
 
