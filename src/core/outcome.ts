@@ -2,7 +2,7 @@
 import { askDone } from "./answers.ts";
 import type { Draft } from "./draft.ts";
 import type { Effect } from "./effect.ts";
-import type { EffectId, EventId } from "./ids.ts";
+import type { EffectId, EventId, UserId } from "./ids.ts";
 import type { OwnInput, TurnOutcome } from "./input.ts";
 import { maySpeak } from "./power.ts";
 import { type RunningTurn, saidLimit, type Session } from "./room.ts";
@@ -152,6 +152,7 @@ export function failed(draft: Draft, input: Of<"failed">): void {
       draft.announce(told, `The room ${room} does not show the state of its task. ${input.sentence}`);
       return;
     case "invite":
+      notInvited(draft, effect.user);
       draft.notice(told, `⚠️ ${effect.user} could not be invited. ${input.sentence}`, { error: input.code });
       return;
     case "openTask":
@@ -169,6 +170,13 @@ export function failed(draft: Draft, input: Of<"failed">): void {
       // Counted and kept as a dead letter by the dispatcher; there is nobody left to tell.
       return;
   }
+}
+
+/** Who could not be invited is not on the way. */
+function notInvited(draft: Draft, user: UserId): void {
+  const seat = draft.state.seats[user];
+  if (seat?.place !== "invited") return;
+  draft.set({ seats: { ...draft.state.seats, [user]: { ...seat, place: "left" } } });
 }
 
 /** What was to go on in another room goes on here. */

@@ -11,6 +11,7 @@ import { askAboutSubtask, blockFor } from "./escalate.ts";
 import { endTurn, giveReview, giveWork, takeReview, takeWork, tell } from "./give.ts";
 import { clearTask, moveSubtask, patrolled, putTask, without } from "./ledger.ts";
 import { mirror } from "./mirror.ts";
+import { planFailed } from "./planning.ts";
 import { planPrompt } from "./prompts.ts";
 import { bestPlanner, bestReviewer, bestWorker, membersWith, reviewersFor, workersFor } from "./team.ts";
 
@@ -34,19 +35,24 @@ function goOn(draft: Draft): void {
   }
 }
 
-/** A task has a planner from the start; one that is gone is replaced. */
+/** A task has a planner from the start; one that was removed is replaced. Without any, a person must know. */
 function plan(draft: Draft): void {
   const { task } = draft.state;
   if (task === undefined) return;
   const now = task.planner === undefined ? undefined : memberById(draft.world, task.planner);
-  if (now !== undefined && draft.state.seats[now.user]?.place !== "banned") return;
+  const place = now === undefined ? undefined : draft.state.seats[now.user]?.place;
+  if (now !== undefined && place !== "banned" && place !== "left") return;
   const planner = bestPlanner(draft);
-  if (planner === undefined) {
-    if (task.planner !== undefined) clearTask(draft, "planner");
+  if (planner !== undefined) {
+    putTask(draft, { planner: planner.id });
+    if (!task.planned && task.proposal === undefined) askForPlan(draft);
     return;
   }
-  putTask(draft, { planner: planner.id });
-  if (!task.planned && task.proposal === undefined) askForPlan(draft);
+  if (task.planner !== undefined) clearTask(draft, "planner");
+  // What it was to add to the result it will not add now.
+  if (task.denied !== undefined) clearTask(draft, "denied");
+  if (!task.planned && task.proposal === undefined)
+    planFailed(draft, "🟡 **Nobody plans this task:** no planner may work in this room. Invite one, then try again.");
 }
 
 /** @param again What to say instead of the whole task, to a planner who knows it. */

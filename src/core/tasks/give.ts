@@ -8,12 +8,15 @@ import { moveSubtask, putSubtask, score, without } from "./ledger.ts";
 import { nudge, reviewPrompt, reworkPrompt, takeOverPrompt, workPrompt } from "./prompts.ts";
 import type { Lease, Subtask, Work } from "./task.ts";
 
-/** Brings an agent into the room that is not in it. What it hears meanwhile waits until it has joined. */
-export function bring(draft: Draft, member: CrewMember): void {
-  const place = draft.state.seats[member.user]?.place;
-  if (place === "joined" || place === "invited" || place === "banned") return;
+/**
+ * Brings an agent into the room that was never in it. What it hears meanwhile waits until it has joined. Who was removed
+ * stays away, unless a person wants it `back`.
+ */
+export function bring(draft: Draft, member: CrewMember, back = false): void {
+  const seat = draft.state.seats[member.user];
+  if (seat !== undefined && !(back && seat.place === "left")) return;
   const id = `${draft.state.room}:bring:${member.id}:${draft.state.task?.version ?? 0}` as EffectId;
-  if (draft.outbox.some((effect) => effect.kind === "invite" && effect.user === member.user)) return;
+  draft.set({ seats: { ...draft.state.seats, [member.user]: { place: "invited", direct: false } } });
   draft.emit({ kind: "invite", id, user: member.user, reason: "There is work for you in this task." });
 }
 

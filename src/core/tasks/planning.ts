@@ -67,18 +67,17 @@ function refused(draft: Draft, { task }: Acting, problems: readonly string[]): s
   putTask(draft, { planFailures: failures });
   const told = `Not done: ${problems.join("; ")}.`;
   if (failures < planTries) return told;
-  planFailed(draft, problems);
+  planFailed(draft, failureText(task, problems));
   return `${told} That was the ${failures}. time, so a person was asked. End your turn.`;
 }
 
 /** The planner does not get on: a person is asked, once. */
-export function planFailed(draft: Draft, problems: readonly string[]): void {
+export function planFailed(draft: Draft, text: string): void {
   const { task } = draft.state;
   if (task === undefined || task.ask !== undefined) return;
-  const list = problems.map((problem) => `- ${problem}`).join("\n");
   const asked = ask(draft, {
     matter: { kind: "planner" },
-    text: `⚠️ **${task.planner ?? "The planner"} made no plan that can be carried out, ${task.planFailures} times.**${list === "" ? "" : `\n\n${list}`}`,
+    text,
     options: [
       { id: "retry", key: "🔁", label: "let it try again (say what it should do differently)" },
       { id: "cancel", key: "🗑️", label: "cancel the task" },
@@ -86,6 +85,12 @@ export function planFailed(draft: Draft, problems: readonly string[]): void {
     timeout: "none",
   });
   putTask(draft, { ask: asked.id });
+}
+
+/** What is said of a planner that failed. */
+export function failureText(task: Task, problems: readonly string[]): string {
+  const list = problems.map((problem) => `\n- ${problem}`).join("");
+  return `⚠️ **${task.planner ?? "The planner"} made no plan that can be carried out, ${planTries} times.**${list === "" ? "" : `\n${list}`}`;
 }
 
 function needsApproval(draft: Draft, specs: readonly SubtaskSpec[]): boolean {

@@ -10,7 +10,7 @@ import { assignTo } from "./assign.ts";
 import { blockFor } from "./escalate.ts";
 import { askForPlan, cancelTask, close, nobodyPlans } from "./advance.ts";
 import { isClosed, subtasksOf, taskStateOf } from "./derive.ts";
-import { endTurn, tell } from "./give.ts";
+import { bring, endTurn, tell } from "./give.ts";
 import { clearTask, moveSubtask, putTask, without } from "./ledger.ts";
 import { pauseTask } from "./rest.ts";
 import { cancelSubtask, planOf } from "./planning.ts";
@@ -117,6 +117,8 @@ export function assignBy(draft: Draft, user: UserId, id: SubtaskId, agent: Agent
     open = released ?? subtask;
   }
   const refusal = assignTo(draft, open, agent);
+  const member = memberById(draft.world, agent);
+  if (refusal === undefined && member !== undefined) bring(draft, member, true);
   return refusal === undefined ? `\`${id}\` goes to ${agent} as soon as they are free.` : `Not done: ${refusal}`;
 }
 

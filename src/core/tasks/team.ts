@@ -30,10 +30,10 @@ export function knownCapabilities(draft: Draft): readonly string[] {
   return [...new Set(membersWith(draft, "executor").flatMap(capabilitiesOf))];
 }
 
-/** Whether an agent can be given work in this room at all: not banned, and not muted. Who is not in it is invited. */
+/** Whether an agent can be given work in this room at all: not removed, and not muted. Who was never in it is invited. */
 function isAvailable(draft: Draft, member: CrewMember): boolean {
   const place = draft.state.seats[member.user]?.place;
-  if (place === "banned") return false;
+  if (place === "banned" || place === "left") return false;
   return place !== "joined" || maySpeak(draft.state, member.user);
 }
 

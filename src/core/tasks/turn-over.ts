@@ -8,7 +8,7 @@ import { isClosed, subtasksOf } from "./derive.ts";
 import { blockFor, tellThread } from "./escalate.ts";
 import { remind, takeReview, takeWork } from "./give.ts";
 import { clearTask, patrolled, putTask, touchSubtask } from "./ledger.ts";
-import { planFailed, planTries } from "./planning.ts";
+import { failureText, planFailed, planTries } from "./planning.ts";
 import type { Lease, Subtask } from "./task.ts";
 
 type Ended = Extract<OwnInput, { kind: "turnEnded" }>;
@@ -51,7 +51,7 @@ function plannerOver(draft: Draft, running: RunningTurn, input: Ended): void {
   putTask(draft, { planFailures: failures });
   if (failures < planTries)
     askForPlan(draft, "There is no plan yet. Make one with plan_task, or ask a person with ask_human.");
-  else planFailed(draft, []);
+  else planFailed(draft, failureText(task, []));
 }
 
 function over(
