@@ -9,8 +9,8 @@ import type { Rooms } from "../rooms/rooms.ts";
 
 export interface TurnPortsOptions {
   readonly server: string;
-  readonly rooms: Rooms;
-  readonly messenger: Messenger;
+  readonly rooms: Pick<Rooms, "put" | "lane">;
+  readonly messenger: Pick<Messenger, "amend">;
   readonly homeserver: Pick<Homeserver, "typing" | "download">;
   /** The newest messages of a room, or of a thread in it, as one of its members sees them: oldest first. */
   readonly recent: (
