@@ -1,14 +1,16 @@
 import { expect, test } from "vitest";
-import { createDoers } from "../../src/bridge/doers.ts";
-import type { Effect, Join } from "../../src/core/effect.ts";
-import type { Entrance } from "../../src/matrix/entrance.ts";
+import { createDoers, type DoersOptions } from "../../src/bridge/doers.ts";
+import type { Effect, Join, OpenTask } from "../../src/core/effect.ts";
+import { asRoomAlias, asRoomId, type EffectId, type RoomId } from "../../src/core/ids.ts";
+import type { RoomRecord } from "../../src/core/record.ts";
+import { emptyRoom, type RoomState } from "../../src/core/room.ts";
 import { createMetrics } from "../../src/observe/metrics.ts";
 import type { Doers } from "../../src/rooms/dispatcher.ts";
 import { Rooms } from "../../src/rooms/rooms.ts";
-import { ada, anna, event, room, Scene, world } from "../core/scene.ts";
+import { ada, anna, bot, event, room, Scene, server, world } from "../core/scene.ts";
 
 function unused(): never {
-  throw new Error("not needed for a join");
+  throw new Error("not needed here");
 }
 
 interface Place {
@@ -26,6 +28,7 @@ async function invitedAda(): Promise<Place> {
     save: async () => undefined,
     dispatch: (_room, fresh) => void due.push(...fresh),
     note: () => undefined,
+    decided: () => undefined,
     now: () => 0,
   });
   const invited = { sender: anna, ts: 0, user: ada.user, membership: "invite", direct: true } as const;
@@ -35,16 +38,28 @@ async function invitedAda(): Promise<Place> {
   return { rooms, due, effect, scene: new Scene() };
 }
 
-function doersOf(rooms: Rooms, entrance: Pick<Entrance, "join" | "missed">): Doers {
+type Entrances = ReturnType<DoersOptions["entrance"]>;
+
+function doersOf(rooms: Rooms, entrance: Partial<Entrances>, more: Partial<DoersOptions> = {}): Doers {
   return createDoers({
     server: world().server,
     messenger: unused,
     settling: unused,
+    taskRooms: unused,
     turns: unused,
     intake: unused,
     rooms: () => rooms,
     metrics: createMetrics(),
-    entrance: () => ({ ...entrance, adopt: unused, reject: unused, follow: unused }),
+    entrance: () => ({
+      adopt: unused,
+      join: unused,
+      missed: unused,
+      reject: unused,
+      follow: unused,
+      invite: unused,
+      ...entrance,
+    }),
+    ...more,
   });
 }
 
@@ -89,4 +104,82 @@ test("a mute that comes while the room is read is not undone by what was read be
   expect(due.map(({ kind }) => kind)).toEqual(["join"]);
   await rooms.put(room, { kind: "power", event: event("unmute"), sender: anna, ts: 0, power: {} });
   expect(due.map(({ kind }) => kind)).toEqual(["join", "turn"]);
+});
+
+function placeNamed(name: string): RoomId {
+  const place = asRoomId(`!${name}:${server}`);
+  if (place === undefined) throw new Error("no room id");
+  return place;
+}
+
+const [space, hq, made] = [placeNamed("space"), placeNamed("hq"), placeNamed("made")];
+const alias = asRoomAlias(`#crewroom-task-7:${server}`);
+const openTask: OpenTask = {
+  kind: "openTask",
+  id: "$asked:task" as EffectId,
+  title: "CSV parser",
+  brief: "with tests",
+  asker: anna,
+  cause: event("asked"),
+};
+
+/** Lanes in which a task was asked for, and what they want done. */
+function asked(): { readonly rooms: Rooms; readonly due: (readonly [RoomId, Effect])[] } {
+  const state: RoomState = { ...emptyRoom(room), people: [anna], seats: { [bot]: { place: "joined", direct: false } } };
+  const records = new Map<RoomId, RoomRecord>([[room, { v: 1, state, outbox: [openTask], handled: [] }]]);
+  const due: (readonly [RoomId, Effect])[] = [];
+  const rooms = new Rooms(world(), {
+    load: async (place) => records.get(place),
+    save: async (place, record) => void records.set(place, record),
+    dispatch: (place, fresh) => void due.push(...fresh.map((effect) => [place, effect] as const)),
+    note: () => undefined,
+    decided: () => undefined,
+    now: () => 0,
+  });
+  return { rooms, due };
+}
+
+test("a task's room learns of its task once, and so does the room where it was asked for, though it is done twice", async () => {
+  const { rooms, due } = asked();
+  if (alias === undefined) throw new Error("no alias");
+  const inSpaces: RoomId[] = [];
+  const adopt: Entrances["adopt"] = async (_room, user) => {
+    const inIt = { user, membership: "join" as const };
+    return { kind: "joined", user, snapshot: { ...snapshot, members: [inIt] }, missed: [], attempts: 1 };
+  };
+  const doers = doersOf(
+    rooms,
+    { adopt },
+    {
+      settling: () => ({ headquarters: Promise.resolve({ space, hq }) }),
+      taskRooms: () => ({
+        open: async (_effect, inSpace) => {
+          inSpaces.push(inSpace);
+          return { number: 7, room: made, alias, created: inSpaces.length === 1 };
+        },
+      }),
+    },
+  );
+  for (let times = 0; times < 2; times++) {
+    expect(await doers.openTask(room, openTask, new AbortController().signal)).toBeUndefined();
+  }
+  await rooms.put(room, { kind: "done", effect: openTask.id });
+
+  expect(inSpaces).toEqual([space, space]);
+  const { state } = rooms.lane(made);
+  expect(state?.task).toMatchObject({ number: 7, title: "CSV parser", brief: "with tests", asker: anna });
+  expect(state?.seats[bot]).toMatchObject({ place: "joined" });
+  const said = (place: RoomId) =>
+    due.flatMap(([where, effect]) => (where === place && effect.kind === "say" ? [effect.text] : []));
+  expect(said(made).filter((text) => text.includes("CSV parser"))).toHaveLength(1);
+  expect(said(room)).toEqual([expect.stringContaining(encodeURIComponent(alias))]);
+});
+
+test("a task that waits for a homeserver that never came does not keep the bridge from ending", async () => {
+  const { rooms } = asked();
+  const end = new AbortController();
+  const doers = doersOf(rooms, {}, { settling: () => ({ headquarters: new Promise(() => undefined) }) });
+  const waits = doers.openTask(room, openTask, end.signal);
+  end.abort(new Error("ending"));
+  await expect(waits).rejects.toThrow("ending");
 });

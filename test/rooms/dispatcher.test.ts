@@ -1,17 +1,20 @@
 import { describe, expect, test } from "vitest";
 import { CrewError } from "../../src/core/errors.ts";
-import type { Say } from "../../src/core/effect.ts";
-import type { EffectId } from "../../src/core/ids.ts";
+import type { OpenTask, React, Say } from "../../src/core/effect.ts";
+import { asRoomId, type EffectId, type RoomId } from "../../src/core/ids.ts";
 import type { DeadLetter, RoomRecord } from "../../src/core/record.ts";
+import { emptyRoom } from "../../src/core/room.ts";
 import { createLogger } from "../../src/observe/log.ts";
 import { Dispatcher, type Doers } from "../../src/rooms/dispatcher.ts";
 import { Rooms } from "../../src/rooms/rooms.ts";
-import { anna, boss, event, room, Scene, world } from "../core/scene.ts";
+import { anna, boss, bot, event, room, Scene, server, world } from "../core/scene.ts";
 
 const log = createLogger({ level: "silent", format: "json" });
 
 interface Desk {
   readonly scene: Scene;
+  /** What is on disk. */
+  readonly records: Map<RoomId, RoomRecord>;
   readonly rooms: Rooms;
   readonly dispatcher: Dispatcher;
   readonly buried: DeadLetter[];
@@ -19,10 +22,10 @@ interface Desk {
   readonly over: (effect: string) => Promise<string | undefined>;
 }
 
-function open(say: Doers["say"]): Desk {
+function open(say: Doers["say"], others: Partial<Doers> = {}): Desk {
   const scene = new Scene();
   scene.enter([anna, boss]);
-  let record: RoomRecord | undefined = scene.record;
+  const records = new Map<RoomId, RoomRecord>([[room, scene.record]]);
   const buried: DeadLetter[] = [];
   const ends = new Map<string, PromiseWithResolvers<string | undefined>>();
   const endOf = (effect: string): PromiseWithResolvers<string | undefined> => {
@@ -39,7 +42,12 @@ function open(say: Doers["say"]): Desk {
       follow: nothing,
       announce: nothing,
       forget: nothing,
+      state: nothing,
+      react: nothing,
+      invite: nothing,
+      openTask: nothing,
       turn: async () => "later",
+      ...others,
     },
     fleeting: () => undefined,
     onOutcome: (effect, made) => endOf(effect).resolve(made),
@@ -48,14 +56,15 @@ function open(say: Doers["say"]): Desk {
     log,
   });
   const rooms = new Rooms(world(), {
-    load: async () => record,
-    save: async (_room, next) => void (record = next),
+    load: async (place) => records.get(place),
+    save: async (place, next) => void records.set(place, next),
+    decided: () => undefined,
     dispatch: (where, fresh, fleeting) => dispatcher.dispatch(where, fresh, fleeting),
     note: () => undefined,
     now: () => 0,
   });
   dispatcher.connect(rooms);
-  return { scene, rooms, dispatcher, buried, over: (effect) => endOf(effect).promise };
+  return { scene, records, rooms, dispatcher, buried, over: (effect) => endOf(effect).promise };
 }
 
 describe("the dispatcher", () => {
@@ -116,6 +125,54 @@ describe("the dispatcher", () => {
     first.resolve();
     expect(await over(`${two.event}:command`)).toBeUndefined();
     expect(done).toEqual([`${one.event}:command`]);
+  });
+
+  test("opens one task at a time over all rooms, in the order in which they were asked for", async () => {
+    const events: string[] = [];
+    const { records, rooms, dispatcher, over } = open(async () => undefined, {
+      openTask: async (place, { id }) => {
+        events.push(`${id} begins`);
+        // Whatever else is due could go on here.
+        await rooms.put(place, { kind: "tick" });
+        events.push(`${id} ends`);
+        return undefined;
+      },
+    });
+    const ids = ["first", "second", "third"].map((name) => `${name}:task` as EffectId);
+    for (const id of ids) {
+      const place = asRoomId(`!${id.slice(0, -5)}:${server}`);
+      if (place === undefined) throw new Error("no room id");
+      const effect: OpenTask = { kind: "openTask", id, title: id, brief: "", asker: anna, cause: event(id) };
+      records.set(place, { v: 1, state: emptyRoom(place), outbox: [effect], handled: [] });
+      await rooms.put(place, { kind: "recovered" });
+      dispatcher.dispatch(place, rooms.lane(place).outbox, []);
+    }
+    await Promise.all(ids.map((id) => over(id)));
+    expect(events).toEqual(ids.flatMap((id) => [`${id} begins`, `${id} ends`]));
+  });
+
+  test("puts a reaction under a message only after that message, whose event it knows by then", async () => {
+    const seen: string[] = [];
+    const message = "ask" as EffectId;
+    const react: React = { kind: "react", id: "ask:✅" as EffectId, as: bot, target: { effect: message }, key: "✅" };
+    const say: Say = { kind: "say", id: message, as: bot, text: "Shall we?", style: "message", mentions: [] };
+    const { scene, records, rooms, dispatcher, over } = open(
+      async () => {
+        seen.push("say");
+        return event("asked");
+      },
+      {
+        react: async (_room, { target }) => {
+          seen.push(JSON.stringify(target));
+          return event("reacted");
+        },
+      },
+    );
+    records.set(room, { ...scene.record, outbox: [say, react] });
+    await rooms.put(room, { kind: "recovered" });
+    dispatcher.dispatch(room, rooms.lane(room).outbox, []);
+    expect(await over(react.id)).toBe("$reacted");
+    expect(seen).toEqual(["say", JSON.stringify({ event: "$asked" })]);
   });
 
   test("ends without an outcome: what went on stays in the record for the next start", async () => {
