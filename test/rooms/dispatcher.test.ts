@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { CrewError } from "../../src/core/errors.ts";
 import type { OpenTask, React, Say } from "../../src/core/effect.ts";
-import { asRoomId, type EffectId, type RoomId } from "../../src/core/ids.ts";
+import { asRoomId, type EffectId, type EventId, type RoomId } from "../../src/core/ids.ts";
 import type { DeadLetter, RoomRecord } from "../../src/core/record.ts";
 import { emptyRoom } from "../../src/core/room.ts";
 import { createLogger } from "../../src/observe/log.ts";
@@ -156,13 +156,14 @@ describe("the dispatcher", () => {
 
   test("puts a reaction under a message only after that message, whose event it knows by then", async () => {
     const seen: string[] = [];
+    const held = Promise.withResolvers<EventId>();
     const message = "ask" as EffectId;
     const react: React = { kind: "react", id: "ask:✅" as EffectId, as: bot, target: { effect: message }, key: "✅" };
     const say: Say = { kind: "say", id: message, as: bot, text: "Shall we?", style: "message", mentions: [] };
     const { scene, records, rooms, dispatcher, over } = open(
       async () => {
         seen.push("say");
-        return event("asked");
+        return held.promise;
       },
       {
         react: async (_room, { target }) => {
@@ -174,6 +175,9 @@ describe("the dispatcher", () => {
     records.set(room, { ...scene.record, outbox: [say, react] });
     await rooms.put(room, { kind: "recovered" });
     dispatcher.dispatch(room, rooms.lane(room).outbox, []);
+    await rooms.put(room, { kind: "tick" });
+    expect(seen).toEqual(["say"]);
+    held.resolve(event("asked"));
     expect(await over(react.id)).toBe("$reacted");
     expect(seen).toEqual(["say", JSON.stringify({ event: "$asked" })]);
   });
