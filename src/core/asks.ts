@@ -13,8 +13,7 @@ import type { AgentId, EffectId, EventId, UserId } from "./ids.ts";
 import { headquartersLine, howToAnswer } from "./ask-text.ts";
 import { may, maySteer } from "./steering.ts";
 import type { SubtaskId } from "./tasks/task.ts";
-
-export { maySteer } from "./steering.ts";
+import { isOwn } from "./world.ts";
 
 export interface AskOption {
   /** `approve`, `deny`, or a word of the question's own. */
@@ -77,7 +76,7 @@ export interface Question {
   readonly hours?: number;
   /** Who is notified; without, the people here who may answer. */
   readonly mentions?: readonly UserId[];
-  /** Who asks; the bot without. */
+  /** Who asks; without, the bot, or who of ours may speak where it is not. */
   readonly as?: UserId;
 }
 
@@ -92,13 +91,17 @@ const fewPeople = 5;
 
 /** Asks the people of the room. Whoever may answer sees it there; supervisors elsewhere see it in HQ. */
 export function ask(draft: Draft, question: Question): Ask {
-  const { matter, text, timeout, options = approveOrDeny, thread, as } = question;
+  const { matter, text, timeout, options = approveOrDeny, thread } = question;
   const { room, asks = [], asked = 0 } = draft.state;
   const id = `a${asked + 1}`;
   // With the time in it: ids begin anew when a room is rebuilt, and must not meet the homeserver's memory of old ones.
   const message = `${room}:ask:${id}:${draft.now}` as EffectId;
   const deadline = draft.now + (question.hours ?? draft.world.tasks.ask_hours) * hour;
   const placed = thread === undefined ? {} : { thread };
+  const { bot } = draft.world;
+  // A task's room is the bot's own; in a chat with an agent it is not there.
+  const voice = draft.state.task === undefined ? (draft.voice() ?? bot) : bot;
+  const as = question.as ?? voice;
   const open: Ask = {
     id,
     matter,
@@ -109,11 +112,11 @@ export function ask(draft: Draft, question: Question): Ask {
     deadline,
     message,
     ...placed,
-    ...(as === undefined ? {} : { as }),
+    ...(as === bot ? {} : { as }),
   };
   draft.set({ asks: [...asks, open], asked: asked + 1 });
   draft.say(message, {
-    as: speakerOf(draft, open),
+    as,
     text: `${text}\n\n${howToAnswer(open)}`,
     mentions: question.mentions ?? whoIsAsked(draft, open),
     approval: typed(open, "open"),
@@ -123,7 +126,7 @@ export function ask(draft: Draft, question: Question): Ask {
     draft.emit({
       kind: "react",
       id: `${reactionsOf(open)}${option}` as EffectId,
-      as: draft.world.bot,
+      as: voice,
       target: { effect: message },
       key,
     });
@@ -160,7 +163,7 @@ export function editAsk(
   facts: Readonly<Record<string, unknown>>,
 ): void {
   draft.say(`${ask.message}:${state}`, {
-    as: speakerOf(draft, ask),
+    as: ask.as ?? draft.world.bot,
     text: `${ask.text}\n\n${outcome}`,
     replaces: ask.event === undefined ? { effect: ask.message } : { event: ask.event },
     approval: { ...typed(ask, state), ...facts },
@@ -172,16 +175,12 @@ export function editAsk(
 export function mayAnswer(draft: Draft, user: UserId, ask: Ask): boolean {
   if (maySteer(draft, user)) return true;
   const justTalk = ask.matter.kind === "question" && draft.state.task === undefined;
-  return justTalk && !draft.world.crew.has(user) && user !== draft.world.bot && may(draft, user, "talk");
+  return justTalk && !isOwn(draft.world, user) && may(draft, user, "talk");
 }
 
 function typed(ask: Ask, state: string): Readonly<Record<string, unknown>> {
   const { id, matter, options, deadline } = ask;
   return { id, matter: matter.kind, options, deadline, state };
-}
-
-function speakerOf(draft: Draft, ask: Ask): UserId {
-  return ask.as ?? draft.world.bot;
 }
 
 function reactionsOf(ask: Ask): string {

@@ -345,6 +345,23 @@ describe("an agent's question", () => {
     reply(scene, "as you like", { sender: anna });
     expect(open(scene)).toEqual([]);
   });
+
+  test("where the bot is not is asked, and edited, by the agent itself", () => {
+    const scene = new Scene();
+    scene.enter([anna]);
+    scene.say("hello");
+    const [turn] = scene.turns;
+    if (turn === undefined) throw new Error("ada does not listen");
+    const { session, turn: id } = turn;
+    const action = { kind: "ask", question: "Tabs?", options: ["yes", "no"] } as const;
+    scene.put({ kind: "act", session, turn: id, call: "call" as EffectId, action });
+    expect(scene.says).toMatchObject([{ as: ada.user, mentions: [anna] }]);
+    expect(scene.due("react")).toMatchObject([{ as: ada.user }, { as: ada.user }]);
+    scene.deliver();
+    expect(react(scene, "1️⃣", { sender: ada.user }).changed).toBe(false);
+    react(scene, "1️⃣", { sender: anna });
+    expect(outcome(scene)).toMatchObject({ as: ada.user, approval: { option: "1", by: anna } });
+  });
 });
 
 describe("a deadline", () => {
