@@ -14,23 +14,56 @@ const crew = [planner, bo, cy, rae, rob, watch];
 const anyId = fc.constantFrom(...ids, "nine");
 const anyAction: fc.Arbitrary<Action> = fc.oneof(
   { weight: 3, arbitrary: anyId.map((subtask): Action => ({ kind: "claim", subtask })) },
-  { weight: 6, arbitrary: fc.tuple(anyId, fc.nat(9)).map(([subtask, n]): Action => ({ kind: "submit", subtask, summary: `no. ${n}` })) },
+  {
+    weight: 6,
+    arbitrary: fc
+      .tuple(anyId, fc.nat(9))
+      .map(([subtask, n]): Action => ({ kind: "submit", subtask, summary: `no. ${n}` })),
+  },
   { weight: 2, arbitrary: anyId.map((subtask): Action => ({ kind: "block", subtask, reason: "no key" })) },
   { weight: 2, arbitrary: anyId.map((subtask): Action => ({ kind: "release", subtask })) },
   {
     weight: 6,
-    arbitrary: fc.tuple(anyId, fc.constantFrom("approve" as const, "reject" as const), fc.integer({ min: 0, max: 6 })).map(
-      ([subtask, verdict, score]): Action => ({ kind: "review", subtask, verdict, score, issues: ["a"], comment: "" }),
-    ),
+    arbitrary: fc
+      .tuple(anyId, fc.constantFrom("approve" as const, "reject" as const), fc.integer({ min: 0, max: 6 }))
+      .map(([subtask, verdict, score]): Action => ({
+        kind: "review",
+        subtask,
+        verdict,
+        score,
+        issues: ["a"],
+        comment: "",
+      })),
   },
-  { weight: 1, arbitrary: fc.constant<Action>({ kind: "plan", subtasks: [spec("one"), spec("two", { depends_on: ["one"] }), spec("three")] }) },
   {
     weight: 1,
-    arbitrary: anyId.map((id): Action => ({ kind: "revise", subtasks: [{ ...spec(id), title: "changed" }], reason: "so" })),
+    arbitrary: fc.constant<Action>({
+      kind: "plan",
+      subtasks: [spec("one"), spec("two", { depends_on: ["one"] }), spec("three")],
+    }),
   },
-  { weight: 1, arbitrary: anyId.map((id): Action => ({ kind: "revise", subtasks: [{ id, cancel: true }], reason: "so" })) },
-  { weight: 1, arbitrary: fc.tuple(anyId, fc.constantFrom(bo.id, cy.id, rae.id)).map(([subtask, agent]): Action => ({ kind: "assign", subtask, agent })) },
-  { weight: 1, arbitrary: anyId.map((subtask): Action => ({ kind: "concern", subtask, severity: "critical", note: "hm" })) },
+  {
+    weight: 1,
+    arbitrary: anyId.map((id): Action => ({
+      kind: "revise",
+      subtasks: [{ ...spec(id), title: "changed" }],
+      reason: "so",
+    })),
+  },
+  {
+    weight: 1,
+    arbitrary: anyId.map((id): Action => ({ kind: "revise", subtasks: [{ id, cancel: true }], reason: "so" })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(anyId, fc.constantFrom(bo.id, cy.id, rae.id))
+      .map(([subtask, agent]): Action => ({ kind: "assign", subtask, agent })),
+  },
+  {
+    weight: 1,
+    arbitrary: anyId.map((subtask): Action => ({ kind: "concern", subtask, severity: "critical", note: "hm" })),
+  },
   { weight: 1, arbitrary: fc.constant<Action>({ kind: "ask", question: "which?", options: ["a", "b"] }) },
 );
 
@@ -61,7 +94,15 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc
-      .constantFrom("pause", "resume", "unblock one", "retry two", "assign three bo", "overturn one reject", "block two")
+      .constantFrom(
+        "pause",
+        "resume",
+        "unblock one",
+        "retry two",
+        "assign three bo",
+        "overturn one reject",
+        "block two",
+      )
       .map((text) => ({ do: "command" as const, text })),
   },
 );
@@ -128,7 +169,9 @@ function check(scene: TaskScene, epochs: Map<string, number>): void {
   const held = new Map<string, number>();
   for (const subtask of subtasksOf(task)) {
     const { id, lease, reviewLease, state, epoch, reviews } = subtask;
-    expect(lease === undefined, `${id} ${state}: a lease is there exactly while it is worked on`).toBe(state !== "working");
+    expect(lease === undefined, `${id} ${state}: a lease is there exactly while it is worked on`).toBe(
+      state !== "working",
+    );
     if (reviewLease !== undefined) {
       expect(state).toBe("review");
       expect(reviewLease.agent).not.toBe(subtask.submission?.by);
@@ -152,7 +195,10 @@ function finish(scene: TaskScene): void {
     if (scene.task.paused !== undefined) scene.command("resume");
     const ask = scene.record.state.asks?.[0];
     if (ask?.event !== undefined) {
-      scene.react(ask.id, (ask.options.find(({ id }) => id === "approve" || id === "retry") ?? ask.options[0])?.key ?? "");
+      scene.react(
+        ask.id,
+        (ask.options.find(({ id }) => id === "approve" || id === "retry") ?? ask.options[0])?.key ?? "",
+      );
       continue;
     }
     const turn = scene.turns[0];
@@ -165,7 +211,9 @@ function behave(scene: TaskScene, turn: RunTurn): void {
   const agent = crew.find(({ id }) => id === turn.agent);
   if (agent === undefined) throw new Error("who is that?");
   const mine = subtasksOf(scene.task).find(({ lease, thread }) => lease?.agent === agent.id && thread === turn.thread);
-  const judged = subtasksOf(scene.task).find(({ reviewLease, thread }) => reviewLease?.agent === agent.id && thread === turn.thread);
+  const judged = subtasksOf(scene.task).find(
+    ({ reviewLease, thread }) => reviewLease?.agent === agent.id && thread === turn.thread,
+  );
   if (agent === planner && !scene.task.planned && scene.task.proposal === undefined)
     scene.actIn(turn, { kind: "plan", subtasks: [spec("one")] });
   if (mine !== undefined) scene.actIn(turn, { kind: "submit", subtask: mine.id, summary: "well done" });
@@ -184,7 +232,10 @@ describe("a task, whatever happens", () => {
         (steps, approval) => {
           const scene = new TaskScene({ policy: { plan_approval: approval, budget_tokens: 0 } });
           const epochs = new Map<string, number>();
-          scene.act(planner, { kind: "plan", subtasks: [spec("one"), spec("two", { depends_on: ["one"] }), spec("three")] });
+          scene.act(planner, {
+            kind: "plan",
+            subtasks: [spec("one"), spec("two", { depends_on: ["one"] }), spec("three")],
+          });
           scene.deliver();
           for (const one of steps) {
             step(scene, one);
