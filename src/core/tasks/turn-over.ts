@@ -38,12 +38,18 @@ function waitsForAnswer(draft: Draft, session: string): boolean {
   return (draft.state.asks ?? []).some(({ matter }) => matter.kind === "question" && matter.session === session);
 }
 
+/** It heard more meanwhile, maybe what this is about (a rejection of what it has just handed in): its next turn counts. */
+function goesOn(draft: Draft, key: string): boolean {
+  const session = draft.state.sessions[key];
+  return session?.running !== undefined || (session?.queue ?? []).some(({ quiet }) => quiet !== true);
+}
+
 function plannerOver(draft: Draft, running: RunningTurn, input: Ended): void {
   const { task } = draft.state;
   if (task === undefined || task.proposal !== undefined || task.ask !== undefined) return;
   // Who was stopped, or asked a question, is waited for by a person's own wish.
   if (running.stoppedBy !== undefined || waitsForAnswer(draft, input.session)) return;
-  if ((draft.state.sessions[input.session]?.queue.length ?? 0) > 0) return;
+  if (goesOn(draft, input.session)) return;
   // It added nothing to what was denied: the person is asked again, and can say more.
   if (task.denied !== undefined) clearTask(draft, "denied");
   if (task.planned) return;
@@ -72,7 +78,7 @@ function over(
     return;
   }
   if (waitsForAnswer(draft, input.session)) return;
-  if ((draft.state.sessions[input.session]?.queue.length ?? 0) > 0) return;
+  if (goesOn(draft, input.session)) return;
   const said = [...lease.said, idFrom(outcome.text.trim())].slice(-draft.world.patrol.identical_answers);
   const lapsed: Lease = { ...lease, lapses: lease.lapses + 1, said };
   const circles =
