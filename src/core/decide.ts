@@ -50,7 +50,7 @@ function goOn(draft: Draft, input: Input): void {
   const { task } = draft.state;
   if (task === undefined || (!draft.changed && input.kind !== "tick")) return;
   if (draft.changed && input.kind !== "tick" && input.kind !== "done")
-    draft.set({ task: { ...task, lastAct: draft.now } });
+    draft.set({ task: { ...task, lastAct: draft.now, silent: false } });
   advance(draft);
 }
 
@@ -129,8 +129,12 @@ function isOutdated(draft: Draft, { asOf }: Extract<OwnInput, { kind: "joined" }
   return asOf !== undefined && asOf !== draft.state.changes;
 }
 
-/** A turn that was being stopped when the process ended is over; the others run again from the outbox. */
+/**
+ * A turn that was being stopped when the process ended is over; the others run again from the outbox, and nobody is
+ * blamed for the time in between.
+ */
 function recovered(draft: Draft): void {
+  for (const session of Object.values(draft.state.sessions)) if (session.running !== undefined) renew(draft, session);
   for (const [session, { running }] of Object.entries(draft.state.sessions)) {
     if (running?.stoppedBy === undefined) continue;
     turnEnded(draft, { kind: "turnEnded", session, turn: running.id, outcome: { kind: "cancelled", text: "" } });

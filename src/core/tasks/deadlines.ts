@@ -20,7 +20,7 @@ export function nextDeadline(state: RoomState, world: World): number | undefined
         times.push(subtask.since + wait.minutes * 60_000);
       for (const [, at] of checkpointsOf({ world }, subtask)) times.push(at);
     }
-    if (asks.length === 0) times.push(task.lastAct + world.patrol.silence_minutes * 60_000);
+    if (asks.length === 0 && task.silent !== true) times.push(task.lastAct + world.patrol.silence_minutes * 60_000);
   }
   return times.length === 0 ? undefined : Math.min(...times);
 }

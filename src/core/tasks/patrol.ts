@@ -230,13 +230,13 @@ function checkpoints(draft: Draft, subtask: Subtask): void {
 /** Something that should go on by itself does not. */
 function silence(draft: Draft): void {
   const { task, asks } = draft.state;
-  if (task === undefined || (asks ?? []).length > 0) return;
+  if (task === undefined || (asks ?? []).length > 0 || task.silent === true) return;
   if (draft.now < task.lastAct + draft.world.patrol.silence_minutes * 60_000) return;
   const text = `Nothing has happened in #${task.number} ${task.title} for ${draft.world.patrol.silence_minutes} min; it is ${taskStateOf(task)}. \`!crew status\` there tells more.`;
   patrolled(draft, { kind: "silence", severity: "critical", did: "told HQ" });
   draft.announce(`${draft.state.room}:silence:${draft.now}`, text);
   draft.notice(`${draft.state.room}:silence:${draft.now}`, `🛰️ ${text}`);
-  putTask(draft, { lastAct: draft.now });
+  putTask(draft, { silent: true });
 }
 
 /** After every turn: how much of the budget is used? */

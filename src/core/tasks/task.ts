@@ -175,6 +175,8 @@ export interface Task {
   readonly budgetTokens?: number;
   /** The last time that anything happened. */
   readonly lastAct: number;
+  /** The patrol has told of the silence since then. */
+  readonly silent?: boolean;
   readonly patrol: readonly PatrolEntry[];
   /** What was mirrored into the room last, by state key: `subtask/<id>`, `task`, `name`, `topic`, `root/<id>`. */
   readonly shown: Readonly<Record<string, string>>;

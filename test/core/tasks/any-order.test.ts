@@ -1,5 +1,5 @@
 /** Whatever agents and people do, in whatever order: nothing is held twice, nobody judges their own work, nothing is stuck. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { RunTurn } from "../../../src/core/effect.ts";
 import type { Action } from "../../../src/core/tasks/actions.ts";
@@ -163,29 +163,32 @@ function step(scene: TaskScene, one: Step): void {
   scene.deliver();
 }
 
-function check(scene: TaskScene, epochs: Map<string, number>): void {
+/** Which rules are broken. */
+function broken(scene: TaskScene, epochs: Map<string, number>): readonly string[] {
   const { task, asks = [] } = scene.record.state;
-  if (task === undefined) throw new Error("the task is gone");
+  if (task === undefined) return ["the task is gone"];
+  const problems: string[] = [];
+  const rule = (holds: boolean, text: string): void => {
+    if (!holds) problems.push(text);
+  };
   const held = new Map<string, number>();
   for (const subtask of subtasksOf(task)) {
     const { id, lease, reviewLease, state, epoch, reviews } = subtask;
-    expect(lease === undefined, `${id} ${state}: a lease is there exactly while it is worked on`).toBe(
-      state !== "working",
-    );
-    if (reviewLease !== undefined) {
-      expect(state).toBe("review");
-      expect(reviewLease.agent).not.toBe(subtask.submission?.by);
-    }
+    rule((lease !== undefined) === (state === "working"), `${id} is ${state}: a lease is there while it is worked on`);
+    rule(reviewLease === undefined || state === "review", `${id} is ${state}: it is reviewed only in review`);
+    rule(reviewLease === undefined || reviewLease.agent !== subtask.submission?.by, `${id} is reviewed by its worker`);
     for (const one of [lease, reviewLease]) if (one !== undefined) held.set(one.agent, (held.get(one.agent) ?? 0) + 1);
-    expect(epoch, "epochs only grow").toBeGreaterThanOrEqual(epochs.get(id) ?? 0);
+    rule(epoch >= (epochs.get(id) ?? 0), `${id}: its epoch went back`);
     epochs.set(id, epoch);
     const judged = reviews.filter(({ reviewer }) => !reviewer.startsWith("@")).map(({ submission }) => submission);
-    expect(new Set(judged).size, "no submission is judged twice").toBe(judged.length);
-    if (state === "done") expect(reviews.at(-1)?.verdict).toBe("approve");
-    if (subtask.ask !== undefined) expect(asks.map((ask) => ask.id)).toContain(subtask.ask);
+    rule(new Set(judged).size === judged.length, `${id}: the same submission was judged twice`);
+    rule(state !== "done" || reviews.at(-1)?.verdict === "approve", `${id} is done without an approval`);
+    rule(subtask.ask === undefined || asks.some((ask) => ask.id === subtask.ask), `${id}: its question is not open`);
   }
-  for (const [agent, count] of held) expect(count, `${agent} holds more than it may`).toBeLessThanOrEqual(1);
-  if (!isClosed(task) && task.paused === undefined) expect(nextDeadline(scene.record.state, scene.world)).toBeDefined();
+  for (const [agent, count] of held) rule(count <= 1, `${agent} holds ${count}`);
+  const rests = isClosed(task) || task.paused !== undefined;
+  rule(rests || nextDeadline(scene.record.state, scene.world) !== undefined, "nothing is waited for");
+  return problems;
 }
 
 /** From here on everybody does what they should: the task must come to its end. */
@@ -239,10 +242,10 @@ describe("a task, whatever happens", () => {
           scene.deliver();
           for (const one of steps) {
             step(scene, one);
-            check(scene, epochs);
+            expect(broken(scene, epochs), JSON.stringify(one)).toEqual([]);
           }
           finish(scene);
-          check(scene, epochs);
+          expect(broken(scene, epochs)).toEqual([]);
           expect(isClosed(scene.task), `stuck: ${JSON.stringify(scene.task.subtasks)}`).toBe(true);
         },
       ),

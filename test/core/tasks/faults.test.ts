@@ -412,6 +412,22 @@ describe("the patrol", () => {
     expect(scene.isBusy(watch)).toBe(false);
   });
 
+  it("blames nobody for the time in which the bridge was down", () => {
+    const scene = new TaskScene();
+    scene.plan(spec("one"));
+    scene.now += 60 * 60_000;
+    scene.put({ kind: "recovered" });
+    scene.put({ kind: "tick" });
+    expect(scene.subtask("one")).toMatchObject({ epoch: 1, lease: { agent: bo.id }, scores: [] });
+  });
+
+  it("tells HQ once of a task in which nothing happens", () => {
+    const scene = new TaskScene({ policy: { dispatch: "claim" }, patrol: { unclaimed_minutes: 10_000 } });
+    scene.plan(spec("one"));
+    for (let hour = 0; hour < 5; hour++) scene.later(61);
+    expect(scene.task.patrol.map(({ kind }) => kind)).toEqual(["silence"]);
+  });
+
   it("tells when nobody is free for ready work", () => {
     const scene = new TaskScene({ crew: [planner, bo, rae], policy: { lease_seconds: 36_000 } });
     scene.plan(spec("one"), spec("two"));
