@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { answerAsk } from "../../src/core/answers.ts";
 import { type Ask, ask, type Question, withdraw } from "../../src/core/asks.ts";
 import { Draft } from "../../src/core/draft.ts";
 import type { React, Say } from "../../src/core/effect.ts";
@@ -388,6 +389,18 @@ describe("a question whose matter is settled otherwise", () => {
     expect(outcome(scene)).toMatchObject({ replaces: { event: asked }, approval: { state: "withdrawn" } });
     expect(outcome(scene)?.text).toMatch(/↩️ There is another plan\.$/);
     reactTo(scene, asked, "✅");
+    expect(scene.task.planned).toBe(false);
+  });
+
+  test("is not answered by what was decided about it a moment before", () => {
+    const scene = planned();
+    const [asked] = open(scene);
+    if (asked === undefined) throw new Error("nothing was asked");
+    inDraft(scene, (draft) => {
+      withdraw(draft, asked.id, "There is another plan.");
+      answerAsk(draft, asked, { option: "approve", why: "", by: boss });
+    });
+    expect(scene.says).toHaveLength(1);
     expect(scene.task.planned).toBe(false);
   });
 
