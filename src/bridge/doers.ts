@@ -26,25 +26,29 @@ export interface DoersOptions {
   readonly metrics: Metrics;
 }
 
+/** What goes on in the room that replaces another. */
+type Moved = Pick<Joined, "task"> & { readonly carried: readonly Carried[] };
+
 export function createDoers(parts: DoersOptions): Doers {
   const { server, metrics } = parts;
   const bot = botUserId(server);
-  const carriedBy = ({ carried }: Follow, { user }: Joined): readonly Carried[] =>
-    carried.filter(({ agent }) => agentUserId(agent, server) === user);
+  const movedBy = ({ carried, task }: Follow, { user }: Joined): Moved => ({
+    carried: carried.filter(({ agent }) => agentUserId(agent, server) === user),
+    ...(task === undefined ? {} : { task }),
+  });
   /** Invited to the successor of a room that is just being left: both rooms name each other. */
-  const carriedTo = (room: RoomId, joined: Joined): readonly Carried[] => {
+  const movedTo = (room: RoomId, joined: Joined): Moved => {
     const { predecessor } = joined.snapshot;
     const left = predecessor === undefined ? [] : parts.rooms().lane(predecessor).outbox;
-    return left.flatMap((effect) =>
-      effect.kind === "follow" && effect.replacement === room ? carriedBy(effect, joined) : [],
-    );
+    const follow = left.find((effect) => effect.kind === "follow" && effect.replacement === room);
+    return follow?.kind === "follow" ? movedBy(follow, joined) : { carried: [] };
   };
   /** Joins, and looks until nothing has changed while it looked. A join that is repeated changes nothing. */
   const learn = async (room: RoomId, effect: Join, signal: AbortSignal): Promise<void> => {
     for (;;) {
       const asOf = parts.rooms().lane(room).state?.changes ?? 0;
       const joined = await parts.entrance().join(room, effect, signal);
-      const { reply } = await parts.rooms().put(room, { ...joined, carried: carriedTo(room, joined), asOf });
+      const { reply } = await parts.rooms().put(room, { ...joined, ...movedTo(room, joined), asOf });
       if (reply !== outdated) return;
     }
   };
@@ -102,7 +106,7 @@ export function createDoers(parts: DoersOptions): Doers {
 
     follow: async (room, effect, signal) => {
       for (const joined of await parts.entrance().follow(room, effect, signal)) {
-        await parts.rooms().put(effect.replacement, { ...joined, carried: carriedBy(effect, joined) });
+        await parts.rooms().put(effect.replacement, { ...joined, ...movedBy(effect, joined) });
       }
       return undefined;
     },

@@ -3,7 +3,7 @@
  * made from its cause, so that doing one twice (after a crash, after a lost answer) is seen once.
  */
 import type { AgentId, EffectId, EventId, RoomId, SessionId, TurnId, UserId } from "./ids.ts";
-import type { Work } from "./tasks/task.ts";
+import type { Task, Work } from "./tasks/task.ts";
 
 /** The message that an edit replaces: a known event, or one that an effect before it in the outbox will make. */
 export type Target = { readonly event: EventId } | { readonly effect: EffectId };
@@ -113,6 +113,8 @@ export interface Follow {
   readonly via: readonly string[];
   /** Which conversations go on there, and what waits in them. */
   readonly carried: readonly Carried[];
+  /** The task that goes on there. */
+  readonly task?: Task;
 }
 
 /** A file that came with a message. Fetched when its turn begins. */

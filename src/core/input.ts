@@ -6,6 +6,7 @@ import type { AttachmentRef, Carried } from "./effect.ts";
 import type { EffectId, EventId, RoomId, TurnId, UserId } from "./ids.ts";
 import type { PowerLevels } from "./power.ts";
 import type { Action } from "./tasks/actions.ts";
+import type { Task } from "./tasks/task.ts";
 
 interface FromMatrix {
   readonly event: EventId;
@@ -125,6 +126,8 @@ export type OwnInput =
       readonly attempts: number;
       /** Conversations that go on here after a room upgrade. */
       readonly carried?: readonly Carried[];
+      /** The task that goes on here after a room upgrade. */
+      readonly task?: Task;
     }
   /** The first words of a turn are ready to be shown while it goes on. */
   | { readonly kind: "turnSpeaks"; readonly session: string; readonly turn: TurnId; readonly text: string }

@@ -123,7 +123,7 @@ export function joined(draft: Draft, input: Extract<OwnInput, { kind: "joined" }
   draft.gathering = true;
   read(draft, input.snapshot);
   seat(draft, input.user, "joined");
-  taskRead(draft, input.snapshot);
+  taskRead(draft, input.snapshot, input.task);
   if (input.attempts > 1) {
     const text = `Sorry that it took me ${input.attempts} attempts to get in: this room's server did not answer at first. I read what was said since the invite.`;
     draft.say(`${input.user}:${draft.state.room}:late:${input.attempts}`, { as: input.user, text, style: "notice" });
@@ -249,5 +249,6 @@ export function tombstone(draft: Draft, input: Tombstone): void {
     replacement: input.replacement,
     via: viaOf(draft, input.sender),
     carried,
+    ...(draft.state.task === undefined ? {} : { task: draft.state.task }),
   });
 }

@@ -82,13 +82,19 @@ export function done(draft: Draft, input: Of<"done">): void {
   const effect = draft.outbox.find((other) => other.id === input.effect);
   if (effect === undefined) return;
   draft.drop((other) => other.id === input.effect);
-  if (effect.kind === "follow") draft.set({ sessions: {} });
+  if (effect.kind === "follow") moveOut(draft);
   const { event } = input;
   if (effect.kind !== "say" || effect.replaces !== undefined || event === undefined) return;
   draft.set({ said: [...draft.state.said, [event, effect.as] as const].slice(-saidLimit) });
   settleAnswer(draft, effect.id, event);
   askDone(draft, effect.id, event);
   taskSaid(draft, effect, event);
+}
+
+/** All goes on in the next room. */
+function moveOut(draft: Draft): void {
+  const { task: _moved, asks: _asked, ...rest } = draft.state;
+  draft.state = { ...rest, sessions: {} };
 }
 
 function settleAnswer(draft: Draft, answer: EffectId, event: EventId): void {

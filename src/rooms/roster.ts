@@ -29,7 +29,10 @@ export class RoomRoster implements Roster {
   }
 
   /** Takes over what a room has decided. Costs next to nothing when its task is the same object as before. */
-  update(room: RoomId, { task, asks = [] }: RoomState): void {
+  update(room: RoomId, state: RoomState): void {
+    const { asks = [] } = state;
+    // A task goes on in the room that replaces its own, and must not count twice.
+    const task = state.replacedBy === undefined ? state.task : undefined;
     const known = this.#entries.get(room);
     if (task === undefined && known === undefined) return;
     const waitsForPerson = asks.length > 0;

@@ -126,6 +126,7 @@ export function takeWork(draft: Draft, subtask: Subtask, why: Why): void {
   const tries = why === "taken" ? subtask.tries : subtask.tries + 1;
   moveSubtask(draft, without(subtask, "lease", "progress"), "release", { passed, tries });
   if (why === "expired") score(draft, subtask.id, lease.agent, "lease_expired");
+  if (why === "released") score(draft, subtask.id, lease.agent, "released");
 }
 
 export function takeReview(draft: Draft, subtask: Subtask, why: Why): void {

@@ -10,8 +10,8 @@ import { isClosed, subtasksOf } from "./derive.ts";
 import { takeReview, takeWork } from "./give.ts";
 import { patrolled, putSubtask } from "./ledger.ts";
 import { bringCrew } from "./open.ts";
-import { rebuiltTask } from "./rebuild.ts";
-import { rootEffect } from "./task.ts";
+import { movedTask, rebuiltTask } from "./rebuild.ts";
+import { rootEffect, type Task } from "./task.ts";
 
 /** A message of the bot is in the room: if it is the root of a subtask's thread, work on it can begin. */
 export function taskSaid(draft: Draft, effect: Effect, event: EventId): void {
@@ -71,17 +71,22 @@ export function wordsForTask(
   return { user: planner.user, prefix: subtask === undefined ? "" : `(About \`${subtask.id}\`:) ` };
 }
 
-/** One of ours has read what the room is: a task room that the store does not know is learnt from its state. */
-export function taskRead(draft: Draft, snapshot: Snapshot): void {
-  if (draft.state.task !== undefined || snapshot.crewroom === undefined) return;
-  const task = rebuiltTask(draft.world, snapshot.crewroom, draft.now);
+/**
+ * One of ours has read what the room is. A task that moved here with an upgrade goes on here; one that the store does
+ * not know is learnt from the room's state.
+ */
+export function taskRead(draft: Draft, snapshot: Snapshot, moved: Task | undefined): void {
+  if (draft.state.task !== undefined) return;
+  const task =
+    moved === undefined ? rebuiltTask(draft.world, snapshot.crewroom ?? [], draft.now) : movedTask(moved, draft.now);
   if (task === undefined) return;
   draft.set({ task });
   if (isClosed(task)) return;
-  draft.notice(
-    `${draft.state.room}:rebuilt:${draft.now}`,
-    "♻️ I lost my notes and read this task from the room. What was being worked on is offered again; what you were asked I ask again.",
-  );
+  const text =
+    moved === undefined
+      ? "♻️ I lost my notes and read this task from the room. What was being worked on is offered again; what you were asked I ask again."
+      : "♻️ The task goes on in this room. What was being worked on is offered again; what you were asked I ask again.";
+  draft.notice(`${draft.state.room}:rebuilt:${draft.now}`, text);
   bringCrew(draft);
   if (!task.planned && task.planner !== undefined && task.paused === undefined) askForPlan(draft);
 }

@@ -80,6 +80,17 @@ export function rebuiltTask(world: World, events: readonly CrewroomState[], now:
   };
 }
 
+/** A task that goes on in the room that replaced its own: its threads and questions stay behind. */
+export function movedTask(task: Task, now: number): Task {
+  const { proposal: _plan, finalAsk: _final, ask: _ask, ...kept } = task;
+  const subtasks = Object.values(task.subtasks).map((subtask) => {
+    const { thread: _thread, lease: _lease, reviewLease: _review, ask: _asked, ...rest } = subtask;
+    const state = subtask.state === "working" ? (subtask.rework > 0 ? "rework" : "ready") : subtask.state;
+    return [subtask.id, { ...rest, state, since: now }] as const;
+  });
+  return { ...kept, subtasks: Object.fromEntries(subtasks), shown: {}, lastAct: now };
+}
+
 function agentOf(world: World, user: unknown): AgentId | undefined {
   return [...world.crew.values()].find(({ id }) => agentUserId(id, world.server) === user)?.id;
 }

@@ -26,7 +26,9 @@ const nameLimit = 100;
 
 export function roomName(task: Task): string {
   const name = `${taskSigns[taskStateOf(task)]} #${task.number} ${task.title}`;
-  return name.length <= nameLimit ? name : `${name.slice(0, nameLimit - 1)}…`;
+  // By characters: half an emoji is no JSON that a homeserver takes.
+  const characters = [...name];
+  return characters.length <= nameLimit ? name : `${characters.slice(0, nameLimit - 1).join("")}…`;
 }
 
 export function roomTopic(task: Task): string {

@@ -27,18 +27,19 @@ const notAllowed =
 export function openNew(draft: Draft, message: Message, title: string, brief: string): string {
   const lacking = nobodyPlans(draft);
   if (lacking !== undefined) return `I cannot open a task: ${lacking}. The operator sets \`roles\` under \`agents\`.`;
-  if (title.trim() === "") return "Give the task a title: `!crew new Build a CSV parser — with tests`.";
-  if (title.length > titleLimit) return `The title has more than ${titleLimit} characters; put the rest behind a —.`;
+  const name = title.replace(/[\s\p{C}]+/gu, " ").trim();
+  if (name === "") return "Give the task a title: `!crew new Build a CSV parser — with tests`.";
+  if (name.length > titleLimit) return `The title has more than ${titleLimit} characters; put the rest behind a —.`;
   draft.emit({
     kind: "openTask",
     id: `${message.event}:task` as EffectId,
-    title: title.trim(),
+    title: name,
     brief: brief.trim(),
     asker: message.sender,
     cause: message.event,
     ...(message.thread === undefined ? {} : { thread: message.thread }),
   });
-  return `Opening a room for “${title.trim()}”.`;
+  return `Opening a room for “${name}”.`;
 }
 
 export function tasksText(draft: Draft): string {

@@ -242,7 +242,7 @@ describe("a task, whatever happens", () => {
           scene.deliver();
           for (const one of steps) {
             step(scene, one);
-            expect(broken(scene, epochs), JSON.stringify(one)).toEqual([]);
+            expect({ after: one, broken: broken(scene, epochs) }).toEqual({ after: one, broken: [] });
           }
           finish(scene);
           expect(broken(scene, epochs)).toEqual([]);

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { asRoomId, type EffectId } from "../../../src/core/ids.ts";
 import type { CrewroomState } from "../../../src/core/input.ts";
 import { subtasksOf } from "../../../src/core/tasks/derive.ts";
+import { emptyRoom } from "../../../src/core/room.ts";
 import { nextDeadline } from "../../../src/core/tasks/deadlines.ts";
 import { anna, boss, bot, room, Scene, world } from "../scene.ts";
 import { bo, cy, planner, rae, rob, spec, TaskScene, watch } from "./task-scene.ts";
@@ -482,6 +484,53 @@ describe("a lost store", () => {
     fresh.command("approve");
     expect(fresh.taskState).toBe("done");
     expect(subtasksOf(fresh.task)).toHaveLength(2);
+  });
+});
+
+describe("an upgrade of the room", () => {
+  it("takes the task along: it goes on in the next room, and asks again what it had asked", () => {
+    const scene = new TaskScene({ crew: [planner, bo, rae] });
+    scene.plan(spec("one"), spec("two"));
+    scene.submit(bo, "one");
+    scene.review(rae, "one", "approve");
+    const replacement = asRoomId("!next:example.com:8448") ?? room;
+    scene.put({ kind: "tombstone", event: scene.fresh("stone"), sender: boss, ts: scene.now, replacement });
+    const [follow] = scene.due("follow");
+    expect(follow?.task?.number).toBe(7);
+
+    const next = new TaskScene({ crew: [planner, bo, rae] });
+    next.record = { v: 1, state: emptyRoom(replacement), outbox: [], handled: [] };
+    const members = [boss, bot, planner.user, bo.user, rae.user].map((who) => ({
+      user: who,
+      membership: "join" as const,
+    }));
+    const snapshot = {
+      version: "11",
+      creators: [],
+      power: { users: { [bot]: 100, [boss]: 100 } },
+      encrypted: false,
+      members,
+    };
+    for (const who of [bot, planner.user, bo.user, rae.user]) {
+      next.put({
+        kind: "joined",
+        user: who,
+        snapshot,
+        missed: [],
+        attempts: 1,
+        ...(follow?.task && { task: follow.task }),
+      });
+    }
+    next.deliver();
+    expect(next.subtask("one").state).toBe("done");
+    expect(next.subtask("two")).toMatchObject({ state: "working", epoch: 2 });
+    next.submit(bo, "two");
+    next.review(rae, "two", "approve");
+    next.command("approve");
+    expect(next.taskState).toBe("done");
+
+    scene.put({ kind: "done", effect: follow?.id ?? ("" as EffectId) });
+    expect(scene.record.state.task).toBeUndefined();
   });
 });
 
