@@ -141,7 +141,10 @@ function assign(
   subtask: Subtask,
   action: Extract<Action, { kind: "assign" }>,
 ): string {
-  const refusal = assignTo(draft, subtask, action.agent);
+  const refusal =
+    subtask.ask === undefined
+      ? assignTo(draft, subtask, action.agent)
+      : `a person is asked how \`${subtask.id}\` goes on.`;
   return refusal === undefined
     ? `\`${subtask.id}\` goes to ${action.agent} as soon as they are free${action.agent === member.id ? " (that is you)" : ""}.`
     : `Not done: ${refusal}`;
@@ -207,7 +210,8 @@ function block(draft: Draft, acting: Acting, subtask: Subtask, reason: string): 
   const { member, input, session } = acting;
   const refusal = notHolder(acting, subtask);
   if (refusal !== undefined) return `Not done: ${refusal}`;
-  blockFor(draft, subtask, reason);
+  // It counts as a try: planner and worker could otherwise hand it back and forth without end.
+  blockFor(draft, { ...subtask, tries: subtask.tries + 1 }, reason);
   draft.say(input.call, {
     as: member.user,
     text: `🚧 **\`${subtask.id}\` is blocked.** ${reason}`,

@@ -20,7 +20,7 @@ export function assignTo(draft: Draft, subtask: Subtask, agent: CrewMember["id"]
   const { capability } = subtask;
   if (capability !== undefined && !capabilitiesOf(target).includes(capability))
     return `${agent} lacks the capability “${capability}” that \`${subtask.id}\` needs.`;
-  const assigned = { ...without(subtask, "reason", "ask"), assigned: target.id, tries: 0, passed: [] };
+  const assigned = { ...without(subtask, "reason", "ask"), assigned: target.id, passed: [] };
   if (subtask.state === "blocked") moveSubtask(draft, assigned, "unblock");
   else putSubtask(draft, assigned);
   return undefined;

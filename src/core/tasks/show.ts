@@ -23,11 +23,12 @@ const subtaskSigns: Readonly<Record<SubtaskState, string>> = {
 };
 
 const nameLimit = 100;
+const segmenter = new Intl.Segmenter();
 
 export function roomName(task: Task): string {
   const name = `${taskSigns[taskStateOf(task)]} #${task.number} ${task.title}`;
-  // By characters: half an emoji is no JSON that a homeserver takes.
-  const characters = [...name];
+  // By what people see as characters: half an emoji is no JSON that a homeserver takes.
+  const characters = Array.from(segmenter.segment(name), ({ segment }) => segment);
   return characters.length <= nameLimit ? name : `${characters.slice(0, nameLimit - 1).join("")}…`;
 }
 

@@ -117,7 +117,7 @@ export function assignBy(draft: Draft, user: UserId, id: SubtaskId, agent: Agent
     endTurns(draft, subtask);
     open = released ?? subtask;
   }
-  const refusal = assignTo(draft, open, agent);
+  const refusal = assignTo(draft, { ...open, tries: 0 }, agent);
   const member = memberById(draft.world, agent);
   if (refusal === undefined && member !== undefined) bring(draft, member, true);
   return refusal === undefined ? `\`${id}\` goes to ${agent} as soon as they are free.` : `Not done: ${refusal}`;

@@ -160,6 +160,21 @@ describe("agents that fail", () => {
     expect(scene.turnOf(bo).messages.at(-1)?.text).toContain("the tests are missing");
   });
 
+  it("a worker and a planner that hand work back and forth end with a person", () => {
+    const scene = new TaskScene({ crew: [planner, bo, rae] });
+    scene.plan(spec("one"));
+    for (let n = 0; n < 3; n++) {
+      expect(scene.act(bo, { kind: "block", subtask: "one", reason: "no key" })).toContain("planner is told");
+      scene.end(bo);
+      scene.act(planner, { kind: "assign", subtask: "one", agent: bo.id });
+      scene.end(planner);
+      scene.deliver();
+    }
+    expect(scene.isBusy(bo)).toBe(false);
+    expect(scene.record.state.asks).toMatchObject([{ matter: { kind: "subtask", subtask: "one" } }]);
+    expect(scene.act(planner, { kind: "assign", subtask: "one", agent: bo.id })).toContain("a person is asked");
+  });
+
   it("one that a person stops is not prompted again until they say so", () => {
     const scene = new TaskScene({ crew: [planner, bo, rae] });
     scene.plan(spec("one"));
