@@ -7,12 +7,26 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { contested } from "./contest.ts";
+import { handOver } from "./hand-over.ts";
+import { idleHour } from "./idle-hour.ts";
 import { ingest } from "./ingest.ts";
 import { memory } from "./memory.ts";
+import { requestSize } from "./request-size.ts";
 import { roundTrip } from "./round-trip.ts";
 import { type Measure, type Row, table } from "./row.ts";
+import { taskLoad } from "./task-load.ts";
 
-const measurements: Readonly<Record<string, Measure>> = { "round-trip": roundTrip, ingest, memory };
+const measurements: Readonly<Record<string, Measure>> = {
+  "round-trip": roundTrip,
+  ingest,
+  memory,
+  contest: contested,
+  "hand-over": handOver,
+  tasks: taskLoad,
+  idle: idleHour,
+  "request-size": requestSize,
+};
 
 const { values } = parseArgs({
   options: {
