@@ -5,18 +5,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { createDecoder } from "./bridge/decoder.ts";
 import { createDoers } from "./bridge/doers.ts";
-import { agentsOf, modelsOf, profilesOf, worldOf } from "./bridge/from-config.ts";
+import { agentsOf, profilesOf, worldOf } from "./bridge/from-config.ts";
 import { createNotes } from "./bridge/notes.ts";
 import { Presence } from "./bridge/presence.ts";
 import { StoreWatch } from "./bridge/store-watch.ts";
-import { createTurnPorts } from "./bridge/turn-ports.ts";
+import { createThinking } from "./bridge/thinking.ts";
 import { loadRolePrompts } from "./config/role-prompts.ts";
 import type { Config } from "./config/schema.ts";
 import { asCrewError, type CrewError } from "./core/errors.ts";
 import { botUserId, type EffectId, type EventId, type RoomId } from "./core/ids.ts";
 import type { RoomState } from "./core/room.ts";
 import { nextDeadline } from "./core/tasks/deadlines.ts";
-import { createTurns } from "./crew/turns.ts";
 import { openJournal } from "./journal/open.ts";
 import { Entrance } from "./matrix/entrance.ts";
 import { createGhosts } from "./matrix/ghosts.ts";
@@ -35,7 +34,6 @@ import { Speaker } from "./matrix/speak.ts";
 import { TaskRooms } from "./matrix/task-rooms.ts";
 import { parseTransaction } from "./matrix/transaction.ts";
 import { Watch } from "./matrix/watch.ts";
-import { createModels } from "./models/client.ts";
 import { Health, healthRoutes } from "./observe/health.ts";
 import type { Logger } from "./observe/log.ts";
 import { createMetrics } from "./observe/metrics.ts";
@@ -48,8 +46,6 @@ import { RoomRoster } from "./rooms/roster.ts";
 import { saveRecord } from "./rooms/store.ts";
 import { Sweep } from "./rooms/sweep.ts";
 import { Timers } from "./rooms/timers.ts";
-import { createBuiltinRuntime } from "./runtimes/builtin/runtime.ts";
-import { toolsFor } from "./tools/registry.ts";
 
 export interface BridgeOptions {
   readonly config: Config;
@@ -222,45 +218,21 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   const { meta } = journal;
   const taskRooms = new TaskRooms({ homeserver, bot, permissions, federate, meta, retry, log });
 
-  // What agents think with
-  const models = createModels({
-    models: modelsOf(config),
-    onUsage: ({ agent, model, usage }) => {
-      metrics.tokens.inc({ agent, model, direction: "input" }, usage.inputTokens);
-      metrics.tokens.inc({ agent, model, direction: "output" }, usage.outputTokens);
-    },
-  });
-  const builtin = parts.use(createBuiltinRuntime({ models, sessions: journal.sessions }));
-  const turns = createTurns({
+  const turns = createThinking({
+    config,
     agents,
-    runtimes: new Map([["builtin", builtin]]),
-    ports: createTurnPorts({
-      server,
-      rooms,
-      messenger,
-      homeserver,
-      recent: (...asked) => reads.recent(...asked),
-      spoken,
-      attachmentBytes: limits.attachment_bytes,
-      signal,
-    }),
-    tools: (context) =>
-      toolsFor({
-        server,
-        roles: context.agent.roles,
-        agentsHere: (turn) => presence.agentsIn(context.roomOf(turn)),
-        says: (...asked) => context.says(...asked),
-        acts: (...asked) => context.acts(...asked),
-        reads: (...asked) => context.reads(...asked),
-      }),
-    limits,
+    sessions: journal.sessions,
+    rooms,
+    messenger,
+    homeserver,
+    reads,
+    presence,
+    spoken,
     clock,
+    metrics,
+    parts,
+    signal,
     log,
-    onStarted: () => metrics.turnsRunning.inc(),
-    onEnded: (_room, { agent }, { reason }) => {
-      metrics.turnsRunning.dec();
-      metrics.turns.inc({ agent, outcome: reason });
-    },
   });
 
   // Where the homeserver and the operator's probes come in
