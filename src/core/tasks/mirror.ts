@@ -6,6 +6,8 @@ import type { Draft } from "../draft.ts";
 import { idFrom } from "../draft.ts";
 import type { AgentId, EffectId } from "../ids.ts";
 import { agentUserId } from "../ids.ts";
+import { maySpeak } from "../power.ts";
+import type { CrewMember } from "../world.ts";
 import { progressOf, taskStateOf } from "./derive.ts";
 import { roomName, roomTopic, rootText } from "./show.ts";
 import { type Lease, rootEffect, type Subtask, type Task } from "./task.ts";
@@ -23,8 +25,23 @@ export function mirror(draft: Draft): void {
     taskContent(draft, task),
     taskContent(draft, { ...task, version: 0, tokens: 0 }),
   );
+  for (const member of draft.world.crew.values()) mirrorAgent(draft, member);
   state(draft, "name", "m.room.name", "", { name: roomName(task) });
   state(draft, "topic", "m.room.topic", "", { topic });
+}
+
+/**
+ * Who of the crew takes part, for other bridges and clients. The key is the user's id without its @: a state key that
+ * begins with one may only be written by that user (Matrix spec, authorization rules).
+ */
+function mirrorAgent(draft: Draft, member: CrewMember): void {
+  const place = draft.state.seats[member.user]?.place;
+  const shown = `agent/${member.id}`;
+  const isHere = place === "joined";
+  if (!isHere && (draft.state.task?.shown[shown] === undefined || place === "invited")) return;
+  const { roles, runtime } = member;
+  const is = isHere ? (maySpeak(draft.state, member.user) ? "active" : "muted") : "removed";
+  state(draft, shown, "dev.crewroom.agent", member.user.slice(1), { v: 1, roles, runtime, state: is });
 }
 
 function mirrorSubtask(draft: Draft, id: string): void {

@@ -48,6 +48,22 @@ describe("the course of a task", () => {
     expect(edit?.text).toContain("rae reviews it");
   });
 
+  it("shows who of the crew takes part, and who was removed", () => {
+    const scene = new TaskScene({ crew: [planner, bo, rae] });
+    const shown = (): unknown => scene.due("state").find(({ key }) => key === bo.user.slice(1))?.content;
+    expect(scene.task.shown["agent/bo"]).toBeDefined();
+    scene.put({
+      kind: "member",
+      event: scene.fresh("kick"),
+      sender: boss,
+      ts: scene.now,
+      user: bo.user,
+      membership: "leave",
+      direct: false,
+    });
+    expect(shown()).toMatchObject({ roles: ["executor"], runtime: "builtin", state: "removed" });
+  });
+
   it("works in the thread of each subtask, side by side, each agent on one at a time", () => {
     const scene = new TaskScene();
     scene.plan(spec("one"), spec("two"), spec("three"));
