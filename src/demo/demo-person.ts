@@ -12,7 +12,6 @@ type Content = Readonly<Record<string, unknown>>;
 
 const roomSchema = z.object({ room_id: z.string() });
 const eventSchema = z.object({ event_id: z.string() });
-const mediaSchema = z.object({ content_uri: z.string() });
 const syncTimeoutMs = 20_000;
 const syncAgainMs = 1_000;
 
@@ -30,9 +29,16 @@ export class DemoPerson {
     this.#signal = signal;
   }
 
-  async createRoom(name: string, invite: readonly string[]): Promise<string> {
-    const body = { preset: "private_chat", name, invite };
-    return roomSchema.parse(await this.#call({ method: "POST", path: "/_matrix/client/v3/createRoom", body })).room_id;
+  /** The room that has this alias, if one has. */
+  async roomOf(alias: string): Promise<string | undefined> {
+    const path = `/_matrix/client/v3/directory/room/${encodeURIComponent(alias)}`;
+    const found = await this.#call({ method: "GET", path }).catch(noneYet);
+    return roomSchema.safeParse(found).data?.room_id;
+  }
+
+  /** Accepts an invite. */
+  async join(room: string): Promise<void> {
+    await this.#call({ method: "POST", path: `/_matrix/client/v3/join/${encodeURIComponent(room)}`, body: {} });
   }
 
   /** A direct chat as Element makes one: its first message is sent at once, before the other side can have joined. */
@@ -56,14 +62,6 @@ export class DemoPerson {
     return this.#send(room, "m.room.message", { msgtype: "m.text", body: text, "m.mentions": {}, ...more });
   }
 
-  mention(room: string, user: string, name: string, text: string): Promise<string> {
-    return this.say(room, `${name}: ${text}`, {
-      format: "org.matrix.custom.html",
-      formatted_body: `<a href="https://matrix.to/#/${user}">${name}</a>: ${text}`,
-      "m.mentions": { user_ids: [user] },
-    });
-  }
-
   reply(room: string, to: { readonly id: string; readonly sender: string }, text: string): Promise<string> {
     return this.say(room, text, {
       "m.mentions": { user_ids: [to.sender] },
@@ -73,19 +71,6 @@ export class DemoPerson {
 
   react(room: string, event: string, key: string): Promise<string> {
     return this.#send(room, "m.reaction", { "m.relates_to": { rel_type: "m.annotation", event_id: event, key } });
-  }
-
-  async attach(room: string, name: string, text: string): Promise<string> {
-    const bytes = Buffer.from(text);
-    const path = `/_matrix/media/v3/upload?filename=${encodeURIComponent(name)}`;
-    const upload = await this.#call({ method: "POST", path, body: bytes, contentType: "text/plain" });
-    const { content_uri: url } = mediaSchema.parse(upload);
-    return this.say(room, name, {
-      msgtype: "m.file",
-      filename: name,
-      url,
-      info: { mimetype: "text/plain", size: bytes.length },
-    });
   }
 
   /** Feeds the view until the signal aborts; resolves then. An outage of the homeserver is waited out. */

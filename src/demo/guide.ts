@@ -20,7 +20,8 @@ export function localGuide(facts: GuideFacts): readonly string[] {
     "  1. Open Element Desktop, or an Element Web on this machine. (An Element Web from an https:// address may reach",
     "     a homeserver on localhost only if your browser lets it: Chrome and Firefox do, Safari does not.)",
     `  2. Choose "Sign in", edit the homeserver, enter ${homeserver}, then the user and the password.`,
-    `  3. Open the room Picnic, or start a chat with one of ${facts.agents.join(", ")}.`,
+    "  3. Open Crewroom HQ and say `!crew new` with a task of your own, or the task's room to see what you missed.",
+    `     Or start a chat with one of ${facts.agents.join(", ")}.`,
     `Everything is kept in ${facts.directory}; delete that folder to begin anew.`,
     "",
   ];

@@ -21,7 +21,9 @@ import { transcript, wrapped } from "./transcript.ts";
 
 const domain = "localhost";
 const personName = "you";
-const conversationMs = 120_000;
+const scriptedMs = 120_000;
+/** A model thinks for each of some ten turns. */
+const modelMs = 900_000;
 
 export interface LocalDemoOptions {
   /** End when the conversation is done. */
@@ -89,9 +91,9 @@ export async function runLocalDemo(options: LocalDemoOptions): Promise<number> {
   for (const line of wrapped(model.told, width())) say(line);
   say(`The bridge writes its log to ${logFile}.`);
   say("");
-  say("A short conversation, live, as you see it in Element:");
+  say("A task from the wish to your signature, live, as you see it in Element (↳ is a thread):");
 
-  const show = transcript({ nameOf: (id) => view.nameOf(id), say, columns: width });
+  const show = transcript({ nameOf: (id) => view.facts.nameOf(id), say, columns: width });
   const view: RoomView = new RoomView(account.userId, show);
   const watching = new AbortController();
   const person = new DemoPerson(synapse.url, account, AbortSignal.any([signal, watching.signal]));
@@ -104,7 +106,7 @@ export async function runLocalDemo(options: LocalDemoOptions): Promise<number> {
   await Promise.race([first.promise, aborted(signal)]);
   signal.throwIfAborted();
 
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(conversationMs)]);
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(model.scripted ? scriptedMs : modelMs)]);
   const missing = await playConversation({ person, view, agent, scripted: model.scripted, signal: limit });
   signal.throwIfAborted();
   for (const what of missing) say(`Missing: ${what}.`);

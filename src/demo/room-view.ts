@@ -2,21 +2,38 @@
  * What the person of the demo sees of their rooms: fed with the answers of `/sync`, it keeps the messages with their
  * edits folded in, tells a reader about each when it is final, and lets others wait for one.
  *
- * An agent's answer grows by edits while it is being written. It is final when its author no longer types.
+ * An agent's answer grows by edits while it is being written. It is final when its author no longer types. What is said
+ * of a task (it has a typed part, or is a notice) is complete at once.
  */
-import { editSchema, relationSchema, type Sync, type SyncEvent, textSchema, typingSchema } from "./sync.ts";
+import { membershipOf, RoomFacts } from "./room-facts.ts";
+import {
+  editSchema,
+  relationSchema,
+  type Sync,
+  type SyncEvent,
+  type Text,
+  textSchema,
+  type TypedAction,
+  type TypedApproval,
+} from "./sync.ts";
 
 export interface Message {
   readonly id: string;
   readonly room: string;
   readonly sender: string;
   readonly ts: number;
+  /** The message that its thread began with. */
+  readonly thread: string | undefined;
   /** The current text; of a file, its name or caption. */
   text: string;
   /** `m.text`, `m.notice`, `m.file`, … */
   msgtype: string;
+  /** Of the newest edit, or of the message itself. */
+  changed: number;
   /** It tells an error of the bridge instead of an answer. */
   failed: boolean;
+  action: TypedAction | undefined;
+  approval: TypedApproval | undefined;
 }
 
 /** Something that happened, ready to be shown. */
@@ -26,47 +43,33 @@ export interface Shown {
   /** A user id. */
   readonly who: string;
   readonly text: string;
-  /** `more`: the text goes on after what was shown of the message before. */
-  readonly kind: "message" | "more" | "correction" | "action";
+  /** `more`: the text goes on after what was shown of the message before. `status`: only what an edit has changed. */
+  readonly kind: "message" | "more" | "correction" | "status" | "action";
+  /** Of a message in a thread: the subtask whose thread it is, or `thread` for one about something else. */
+  readonly thread?: string;
 }
 
 export class RoomView {
+  readonly facts: RoomFacts;
   readonly #me: string;
   readonly #show: (shown: Shown) => void;
-  readonly #names = new Map<string, string>();
   readonly #messages = new Map<string, Message>();
   /** Messages not yet shown. */
   readonly #held = new Set<Message>();
   readonly #shown = new Map<string, string>();
-  readonly #typing = new Map<string, ReadonlySet<string>>();
-  /** Memberships by room and user. */
-  readonly #members = new Map<string, Map<string, string>>();
   readonly #waiting = new Set<() => void>();
 
   constructor(me: string, show: (shown: Shown) => void) {
+    this.facts = new RoomFacts(me);
     this.#me = me;
     this.#show = show;
   }
 
-  /** The display name of a user; the name of a room, or whom it is a chat with; the id when there is nothing better. */
-  nameOf(id: string): string {
-    const name = this.#names.get(id);
-    if (name !== undefined || !id.startsWith("!")) return name ?? id;
-    const others = [...(this.#members.get(id)?.keys() ?? [])].filter((user) => user !== this.#me);
-    return others.length > 0 ? `direct chat with ${others.map((user) => this.nameOf(user)).join(", ")}` : id;
-  }
-
-  isTyping(room: string, user: string): boolean {
-    return this.#typing.get(room)?.has(user) ?? false;
-  }
-
-  isJoined(room: string, user: string): boolean {
-    return this.#members.get(room)?.get(user) === "join";
-  }
-
-  /** Messages of one person in one room, oldest first. */
-  messages(room: string, sender: string): readonly Message[] {
-    return [...this.#messages.values()].filter((one) => one.room === room && one.sender === sender);
+  /** Messages in one room, oldest first; only those of one person when `sender` is given. */
+  messages(room: string, sender?: string): readonly Message[] {
+    return [...this.#messages.values()].filter(
+      (one) => one.room === room && (sender === undefined || one.sender === sender),
+    );
   }
 
   /** Resolves to the first value other than `undefined` that `probe` gives, now or after a sync. */
@@ -90,29 +93,22 @@ export class RoomView {
 
   /** Takes one answer of `/sync`. The first one tells what is old and is not shown. */
   take(sync: Sync, old: boolean): void {
+    for (const [room, { invite_state: state }] of Object.entries(sync.rooms.invite))
+      for (const event of state.events) this.facts.takeState(room, event);
     for (const [room, { state, timeline, ephemeral }] of Object.entries(sync.rooms.join)) {
-      const before = new Map(this.#members.get(room));
+      const before = new Map(this.facts.members(room));
+      let topic = topicOf(this.facts.state(room, topicType));
       // All names first: a room's name comes after the joins that are shown with it.
-      for (const event of [...state.events, ...timeline.events]) this.#takeState(room, event);
+      for (const event of [...state.events, ...timeline.events]) this.facts.takeState(room, event);
+      for (const event of ephemeral.events) this.facts.takeEphemeral(room, event);
       for (const event of old ? [] : timeline.events) {
         if (event.type === "m.room.member") this.#showMembership(room, event, before);
+        else if (event.type === topicType) topic = this.#showTopic(room, event, topic);
         else if (event.state_key === undefined) this.#takeTimeline(room, event);
       }
-      for (const event of ephemeral.events) {
-        const typing = event.type === "m.typing" ? typingSchema.safeParse(event.content) : undefined;
-        if (typing?.success === true) this.#typing.set(room, new Set(typing.data.user_ids));
-      }
     }
-    this.#release();
+    for (const message of this.#held) this.#release(message);
     for (const ask of this.#waiting) ask();
-  }
-
-  #takeState(room: string, { type, content, state_key: key }: SyncEvent): void {
-    if (type === "m.room.name" && typeof content["name"] === "string") this.#names.set(room, content["name"]);
-    if (type !== "m.room.member" || key === undefined) return;
-    const members = this.#members.get(room) ?? new Map<string, string>();
-    this.#members.set(room, members.set(key, membershipOf(content)));
-    if (typeof content["displayname"] === "string") this.#names.set(key, content["displayname"]);
   }
 
   /** `before` holds the memberships as they were, and takes this one: a changed name or picture is not shown. */
@@ -126,53 +122,78 @@ export class RoomView {
     before.set(who, membership);
   }
 
+  /** The bot tells in it how a task is going. The first one is nothing new. */
+  #showTopic(room: string, { sender: who, content, origin_server_ts: ts }: SyncEvent, before: string): string {
+    const topic = topicOf(content);
+    if (before !== "" && before !== topic)
+      this.#show({ ts, room, who, text: `changed the topic: ${topic}`, kind: "action" });
+    return topic;
+  }
+
   #takeTimeline(room: string, event: SyncEvent): void {
+    if (event.type === "m.reaction") this.#showReaction(room, event);
+    if (event.type !== "m.room.message") return;
     const { sender, origin_server_ts: ts } = event;
     const relation = relationSchema.safeParse(event.content).data;
-    if (event.type === "m.reaction" && relation?.event_id !== undefined) {
-      const target = this.#messages.get(relation.event_id);
-      const whose = target === undefined ? "a message" : `the message of ${this.nameOf(target.sender)}`;
-      this.#show({ ts, room, who: sender, text: `put ${relation.key ?? "a reaction"} on ${whose}`, kind: "action" });
-    }
-    if (event.type !== "m.room.message") return;
     if (relation?.rel_type === "m.replace") {
       const message = this.#messages.get(relation.event_id ?? "");
       const edit = editSchema.safeParse(event.content);
       if (message === undefined || message.sender !== sender || !edit.success) return;
-      message.text = edit.data.body;
-      message.msgtype = edit.data.msgtype;
-      message.failed = isFailure(edit.data);
-      this.#held.add(message);
+      Object.assign(message, changing(edit.data), { changed: ts });
+      this.#hold(message);
       return;
     }
     const text = textSchema.safeParse(event.content);
     if (!text.success) return;
-    const { body, msgtype, filename } = text.data;
-    const isFile = msgtype !== "m.text" && msgtype !== "m.notice" && msgtype !== "m.emote";
-    const shownText = !isFile
-      ? body
-      : `[${filename ?? body}]${filename === undefined || filename === body ? "" : ` ${body}`}`;
-    const message = { id: event.event_id, room, sender, ts, text: shownText, msgtype, failed: isFailure(text.data) };
+    const thread = relation?.rel_type === "m.thread" ? relation.event_id : undefined;
+    const message: Message = { id: event.event_id, room, sender, ts, changed: ts, thread, ...changing(text.data) };
     this.#messages.set(message.id, message);
-    this.#held.add(message);
+    this.#hold(message);
   }
 
-  /** Shows what is final. */
-  #release(): void {
-    for (const message of this.#held) {
-      const { id, room, sender, ts, text } = message;
-      if (this.isTyping(room, sender)) continue;
-      this.#held.delete(message);
-      const before = this.#shown.get(id);
-      if (before === text) continue;
-      this.#shown.set(id, text);
-      if (before === undefined) this.#show({ ts, room, who: sender, text, kind: "message" });
-      else if (!text.startsWith(before)) this.#show({ ts, room, who: sender, text, kind: "correction" });
-      else this.#show({ ts, room, who: sender, text: text.slice(before.length), kind: "more" });
-    }
+  #showReaction(room: string, { sender: who, origin_server_ts: ts, content }: SyncEvent): void {
+    const { event_id: id, key = "a reaction" } = relationSchema.safeParse(content).data ?? {};
+    if (id === undefined) return;
+    const target = this.#messages.get(id);
+    // Under a question the bot puts the reactions that can be chosen; its text lists them already.
+    if (target?.sender === who) return;
+    const what = target === undefined ? "a message" : `“${shortened(firstLine(target.text))}”`;
+    this.#show({ ts, room, who, text: `put ${key} on ${what}`, kind: "action" });
+  }
+
+  #hold(message: Message): void {
+    this.#held.add(message);
+    if (message.msgtype === "m.notice" || isTyped(message)) this.#release(message);
+  }
+
+  /** Shows it when it is final. */
+  #release(message: Message): void {
+    const { id, room, sender: who, text } = message;
+    if (!isTyped(message) && message.msgtype !== "m.notice" && this.facts.isTyping(room, who)) return;
+    this.#held.delete(message);
+    const before = this.#shown.get(id);
+    if (before === text) return;
+    const ts = before === undefined ? message.ts : message.changed;
+    this.#shown.set(id, text);
+    const thread = this.#threadOf(message);
+    const common = { ts, room, who, ...(thread === undefined ? {} : { thread }) };
+    // What a subtask is to deliver stands in the plan already; its own message shows how it is going.
+    const isRoot = message.action?.kind === "subtask";
+    if (before === undefined) this.#show({ ...common, text: isRoot ? firstLine(text) : text, kind: "message" });
+    else if (isRoot) {
+      if (firstLine(before) !== firstLine(text)) this.#show({ ...common, text: firstLine(text), kind: "status" });
+    } else if (isTyped(message)) this.#show({ ...common, text: newLines(before, text), kind: "status" });
+    else if (!text.startsWith(before)) this.#show({ ...common, text, kind: "correction" });
+    else this.#show({ ...common, text: text.slice(before.length), kind: "more" });
+  }
+
+  #threadOf({ thread }: Message): string | undefined {
+    return thread === undefined ? undefined : (this.#messages.get(thread)?.action?.subtask ?? "thread");
   }
 }
 
+const topicType = "m.room.topic";
+const quotedChars = 40;
 const membershipWords: Readonly<Record<string, string>> = {
   invite: "is invited",
   join: "joined",
@@ -180,11 +201,42 @@ const membershipWords: Readonly<Record<string, string>> = {
   ban: "is banned",
 };
 
-function isFailure(content: { readonly "dev.crewroom.error"?: unknown }): boolean {
-  return content["dev.crewroom.error"] !== undefined;
+function topicOf(content: SyncEvent["content"] = {}): string {
+  const { topic } = content;
+  return typeof topic === "string" ? topic : "";
 }
 
-function membershipOf(content: SyncEvent["content"]): string {
-  const { membership } = content;
-  return typeof membership === "string" ? membership : "";
+/** What an edit changes. */
+function changing(content: Text): Pick<Message, "text" | "msgtype" | "failed" | "action" | "approval"> {
+  const { body, msgtype, filename } = content;
+  const isFile = msgtype !== "m.text" && msgtype !== "m.notice" && msgtype !== "m.emote";
+  const caption = filename === undefined || filename === body ? "" : ` ${body}`;
+  return {
+    text: isFile ? `[${filename ?? body}]${caption}` : body,
+    msgtype,
+    failed: content["dev.crewroom.error"] !== undefined,
+    action: content["dev.crewroom.action"],
+    approval: content["dev.crewroom.approval"],
+  };
+}
+
+function isTyped({ action, approval }: Message): boolean {
+  return action !== undefined || approval !== undefined;
+}
+
+function firstLine(text: string): string {
+  return text.trim().split("\n", 1)[0] ?? "";
+}
+
+function shortened(markdown: string): string {
+  const text = markdown.replaceAll("**", "");
+  return text.length <= quotedChars ? text : `${text.slice(0, quotedChars).trimEnd()}…`;
+}
+
+function newLines(before: string, after: string): string {
+  const old = new Set(before.split("\n"));
+  return after
+    .split("\n")
+    .filter((line) => !old.has(line))
+    .join("\n");
 }

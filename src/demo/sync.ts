@@ -17,6 +17,8 @@ export const syncSchema = z.object({
       join: z
         .record(z.string(), z.object({ state: eventsSchema, timeline: eventsSchema, ephemeral: eventsSchema }))
         .default({}),
+      /** With the few state events that somebody who is invited may see. */
+      invite: z.record(z.string(), z.object({ invite_state: eventsSchema })).default({}),
     })
     .prefault({}),
 });
@@ -33,6 +35,30 @@ export const relationSchema = z
     }),
   })
   .transform((content) => content["m.relates_to"]);
+
+/** The typed part of a message about a task: what it tells, and of which subtask. */
+const actionSchema = z.object({
+  kind: z.string(),
+  subtask: z.string().optional(),
+  /** Of a task that was opened. */
+  room: z.string().optional(),
+  verdict: z.string().optional(),
+  issues: z.array(z.string()).default([]),
+});
+export type TypedAction = z.output<typeof actionSchema>;
+
+/** The typed part of a question to people. */
+const approvalSchema = z.object({
+  id: z.string(),
+  /** What is asked about: `plan`, `final`, … */
+  matter: z.string(),
+  /** `open`, or how it ended. */
+  state: z.string(),
+  /** The reactions that answer it. */
+  options: z.array(z.object({ key: z.string() })).default([]),
+});
+export type TypedApproval = z.output<typeof approvalSchema>;
+
 /** The content of a message. */
 export const textSchema = z.object({
   body: z.string(),
@@ -40,7 +66,10 @@ export const textSchema = z.object({
   filename: z.string().optional(),
   /** Set by the bridge on a message that tells an error. */
   "dev.crewroom.error": z.unknown().optional(),
+  "dev.crewroom.action": actionSchema.optional().catch(undefined),
+  "dev.crewroom.approval": approvalSchema.optional().catch(undefined),
 });
+export type Text = z.output<typeof textSchema>;
 
 export const typingSchema = z.object({ user_ids: z.array(z.string()) });
 /** The new content of an edit. */

@@ -11,6 +11,10 @@ export interface TranscriptOptions {
 
 const whoColumns = 10;
 const least = 30;
+const threadIndent = 2;
+/** What clients show as bold words and as pills. */
+const bold = /(?<![\w*`])\*\*(?=\S)([^*\n]+)\*\*(?!\w)/g;
+const internalLink = /\[([^\]\n]+)\]\(https:\/\/matrix\.to\/[^)\s]*\)/g;
 
 /** Gives the function that writes what happened, one thing after another. */
 export function transcript({ nameOf, say, columns = () => 100 }: TranscriptOptions): (shown: Shown) => void {
@@ -24,9 +28,11 @@ export function transcript({ nameOf, say, columns = () => 100 }: TranscriptOptio
     heading = room;
     const time = new Date(shown.ts).toTimeString().slice(0, 8);
     const head = `${time}  ${printable(nameOf(shown.who)).slice(0, whoColumns).padEnd(whoColumns)}  `;
-    const lines = wrapped(printable(wordsOf(shown)).trim(), Math.max(columns() - head.length, least));
-    for (const [index, line] of lines.entries())
-      say(`${index === 0 ? head : " ".repeat(head.length)}${line}`.trimEnd());
+    // A thread stands to the right of the message that it hangs on.
+    const [label, left] =
+      shown.thread === undefined ? ["", head.length] : [`↳ ${shown.thread}  `, head.length + threadIndent];
+    const lines = wrapped(printable(`${label}${plain(wordsOf(shown)).trim()}`), Math.max(columns() - left, least));
+    for (const [index, line] of lines.entries()) say(`${(index === 0 ? head : "").padEnd(left)}${line}`.trimEnd());
   };
 }
 
@@ -38,9 +44,16 @@ function wordsOf({ kind, text }: Shown): string {
       return `… ${text.trimStart()}`;
     case "correction":
       return `(corrected) ${text}`;
+    case "status":
+      return `(now) ${text}`;
     case "action":
       return `* ${text}`;
   }
+}
+
+/** Without the marks of markdown that stand in the way of reading. */
+function plain(text: string): string {
+  return text.replaceAll(bold, "$1").replaceAll(internalLink, "$1");
 }
 
 /** Without control characters: what an agent says must not steer the terminal that shows it. */

@@ -24,11 +24,15 @@ function message(sender: string, body: string, content: object = {}): { readonly
     readonly event_id: string;
   };
 }
-function edit(sender: string, of: string, body: string): object {
+function edit(sender: string, of: string, body: string, content: object = {}): object {
   return message(sender, `* ${body}`, {
-    "m.new_content": { msgtype: "m.text", body },
+    "m.new_content": { msgtype: "m.text", body, ...content },
     "m.relates_to": { rel_type: "m.replace", event_id: of },
   });
+}
+function reaction(sender: string, event_id: string, key: string): object {
+  const content = { "m.relates_to": { rel_type: "m.annotation", event_id, key } };
+  return { type: "m.reaction", sender, event_id: `$${count++}`, content };
 }
 function member(user: string, membership: string, displayname: string): object {
   return { type: "m.room.member", state_key: user, sender: user, content: { membership, displayname } };
@@ -81,9 +85,11 @@ describe("the view of the demo's rooms", () => {
     const { view, shown } = watched();
     view.take(sync([member(ada, "join", "Ada"), message(ada, "long ago")]), true);
     expect(shown).toEqual([]);
-    expect(view.isJoined("!r", ada)).toBe(true);
-    expect(view.nameOf(ada)).toBe("Ada");
-    expect(view.nameOf("!r"), "a room without a name is called after the others in it").toBe("direct chat with Ada");
+    expect(view.facts.membership("!r", ada)).toBe("join");
+    expect(view.facts.nameOf(ada)).toBe("Ada");
+    expect(view.facts.nameOf("!r"), "a room without a name is called after the others in it").toBe(
+      "direct chat with Ada",
+    );
   });
 
   test("a join is shown once, with the room's name that came after it, and a new display name is not", () => {
@@ -94,7 +100,71 @@ describe("the view of the demo's rooms", () => {
     );
     view.take(sync([member(ada, "join", "Ada L.")]), false);
     expect(shown.map(({ who, text }) => `${who} ${text}`)).toEqual([`${ada} joined`]);
-    expect(view.nameOf("!r")).toBe("Picnic");
+    expect(view.facts.nameOf("!r")).toBe("Picnic");
+  });
+
+  test("what is said of a task is shown while its author goes on typing", () => {
+    const { view, shown } = watched();
+    view.take(sync([message(ada, "handed in", { "dev.crewroom.action": { kind: "submit" } })], [ada]), false);
+    view.take(sync([message(ada, "half of it", { msgtype: "m.notice" })]), false);
+    view.take(sync([message(ada, "an answer that")]), false);
+    expect(shown.map(({ text }) => text)).toEqual(["handed in", "half of it"]);
+  });
+
+  test("a subtask's own message is shown by its first line, and by what that becomes; what is in its thread names it", () => {
+    const { view, shown } = watched();
+    const action = { "dev.crewroom.action": { kind: "subtask", subtask: "core" } };
+    const root = message(ada, "core waits\n\nA parser", action);
+    const inThread = { "m.relates_to": { rel_type: "m.thread", event_id: root.event_id } };
+    view.take(sync([root, message(me, "hurry", inThread)]), false);
+    view.take(sync([edit(ada, root.event_id, "core waits\n\nA fast parser", action)]), false);
+    view.take(sync([edit(ada, root.event_id, "core is done\n\nA fast parser", action)]), false);
+    expect(shown.map(({ text, kind, thread }) => ({ text, kind, thread }))).toEqual([
+      { text: "core waits", kind: "message", thread: undefined },
+      { text: "hurry", kind: "message", thread: "core" },
+      { text: "core is done", kind: "status", thread: undefined },
+    ]);
+  });
+
+  test("of a question that is answered only the outcome is shown, and its own reactions are not", () => {
+    const { view, shown } = watched();
+    const asked = (state: string): object => ({
+      "dev.crewroom.approval": { id: "a1", matter: "plan", state, options: [{ key: "✅" }] },
+    });
+    const question = message(ada, "The plan:\n1. go\n\nReact ✅", asked("open"));
+    view.take(sync([question, reaction(ada, question.event_id, "✅"), reaction(me, question.event_id, "✅")]), false);
+    view.take(sync([edit(ada, question.event_id, "The plan:\n1. go\n\n✅ yes", asked("answered"))]), false);
+    expect(shown.slice(1).map(({ who, text, kind }) => ({ who, text, kind }))).toEqual([
+      { who: me, text: "put ✅ on “The plan:”", kind: "action" },
+      { who: ada, text: "✅ yes", kind: "status" },
+    ]);
+    expect(view.messages("!r")).toMatchObject([{ approval: { matter: "plan", state: "answered" } }]);
+  });
+
+  test("an invite is known, with the state that comes with it, and a state event is found by its key", () => {
+    const { view } = watched();
+    const invite = {
+      events: [member(me, "invite", "You"), { type: "m.room.name", state_key: "", content: { name: "HQ" } }],
+    };
+    view.take(syncSchema.parse({ next_batch: "s", rooms: { invite: { "!hq": { invite_state: invite } } } }), false);
+    expect(view.facts.membership("!hq", me)).toBe("invite");
+    expect(view.facts.nameOf("!hq")).toBe("HQ");
+    view.take(sync([{ type: "dev.crewroom.subtask", state_key: "core", content: { state: "done" } }]), true);
+    expect([...view.facts.states("!r", "dev.crewroom.subtask")]).toEqual([["core", { state: "done" }]]);
+    expect(view.facts.state("!r", "dev.crewroom.subtask", "other")).toBeUndefined();
+  });
+
+  test("a changed topic is shown, and the first one is not", () => {
+    const { view, shown } = watched();
+    const topic = (text: string): object => ({
+      type: "m.room.topic",
+      state_key: "",
+      sender: ada,
+      content: { topic: text },
+    });
+    view.take(sync([topic("planning")]), false);
+    view.take(sync([topic("active"), topic("active")]), false);
+    expect(shown.map(({ text }) => text)).toEqual(["changed the topic: active"]);
   });
 
   test("malformed events are passed over", () => {

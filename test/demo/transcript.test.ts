@@ -50,11 +50,26 @@ test("what an agent says cannot steer the terminal", () => {
   expect(line).toMatch(/ {2}\[2Jgone 31mtxet$/);
 });
 
-test("a correction, a continuation and an action are marked", () => {
+test("what is in a thread is indented, and names it once", () => {
+  const [, first = "", second = ""] = written([{ ...said, thread: "core", text: "one\ntwo" }]);
+  expect(first).toMatch(/^\d\d:\d\d:\d\d {2}Ada {11}↳ core {2}one$/);
+  expect(second).toBe(`${" ".repeat(24)}two`);
+});
+
+test("words that clients show in bold have no stars, and links into rooms no address", () => {
+  const [, line] = written([
+    { ...said, text: "**#1 Tea** waits: [answer](https://matrix.to/#/!r?via=a), 2**3, `a**b`" },
+  ]);
+  expect(line?.slice(22)).toBe("#1 Tea waits: answer, 2**3, `a**b`");
+});
+
+test("a correction, a continuation, a new status and an action are marked", () => {
   const lines = written([
     { ...said, kind: "correction", text: "better" },
     { ...said, kind: "more", text: "\n\nStopped." },
+    { ...said, kind: "status", text: "done" },
     { ...said, kind: "action", text: "joined" },
   ]);
-  expect(lines.slice(1).map((line) => line.slice(22))).toEqual(["(corrected) better", "… Stopped.", "* joined"]);
+  const marked = ["(corrected) better", "… Stopped.", "(now) done", "* joined"];
+  expect(lines.slice(1).map((line) => line.slice(22))).toEqual(marked);
 });

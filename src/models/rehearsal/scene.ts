@@ -40,6 +40,8 @@ export interface Scene {
   readonly last: string;
   /** The tool whose result is the last message; `undefined` when the last message is something else. */
   readonly lastTool: string | undefined;
+  /** What that tool gave; `""` when the last message is something else. */
+  readonly result: string;
   /** Which user message this is, from 1. */
   readonly turn: number;
   /** Which model call within the turn this is, from 1. */
@@ -73,6 +75,7 @@ export function sceneOf(request: ChatRequest, headers: IncomingHttpHeaders): Sce
     session: header(headers, "x-crewroom-session"),
     last: textOf(messages[lastUser]),
     lastTool: called?.function.name,
+    result: final?.role === "tool" ? textOf(final) : "",
     turn: messages.filter((message) => message.role === "user").length,
     step: after.filter((message) => message.role === "assistant").length + 1,
   };
@@ -81,11 +84,11 @@ export function sceneOf(request: ChatRequest, headers: IncomingHttpHeaders): Sce
 /** The groups of a match, for `$1`; without a pattern, or with plain text, there are none. */
 export type Groups = readonly (string | undefined)[];
 
-function matchLast(pattern: string | undefined, last: string): Groups | undefined {
+function matchText(pattern: string | undefined, text: string): Groups | undefined {
   if (pattern === undefined) return [];
   const regex = /^\/(.+)\/([a-z]*)$/s.exec(pattern);
-  if (regex !== null) return RegExp(regex[1] ?? "", regex[2]).exec(last) ?? undefined;
-  return last.toLowerCase().includes(pattern.toLowerCase()) ? [] : undefined;
+  if (regex !== null) return RegExp(regex[1] ?? "", regex[2]).exec(text) ?? undefined;
+  return text.toLowerCase().includes(pattern.toLowerCase()) ? [] : undefined;
 }
 
 function listed(wanted: string | string[] | undefined, has: readonly string[]): boolean {
@@ -95,22 +98,30 @@ function listed(wanted: string | string[] | undefined, has: readonly string[]): 
 /** Whether a rule fits the scene: its groups when it does, else `undefined`. */
 export function match(when: When, scene: Scene, answer: Rule["answer"]): Groups | undefined {
   // A rule that calls tools would be played again on the tools' results, for ever: unless it says more, it is a first step.
-  const first = answer.tools !== undefined && when.step === undefined && when.last_tool === undefined ? 1 : undefined;
+  const says = when.step !== undefined || when.last_tool !== undefined || when.result !== undefined;
+  const first = answer.tools !== undefined && !says ? 1 : undefined;
   const step = when.step ?? first;
   const fits =
     listed(when.agent, [scene.agent]) &&
     listed(when.role, scene.roles) &&
-    (when.last_tool === undefined || when.last_tool === scene.lastTool) &&
+    (when.last_tool === undefined || listed(when.last_tool, [scene.lastTool ?? ""])) &&
+    (when.result === undefined ||
+      (scene.lastTool !== undefined && matchText(when.result, scene.result) !== undefined)) &&
     (when.turn === undefined || when.turn === scene.turn) &&
     (step === undefined || step === scene.step);
-  return fits ? matchLast(when.last, scene.last) : undefined;
+  return fits ? matchText(when.last, scene.last) : undefined;
 }
 
-/** Fills `$1` … `$9`, `{last}`, `{agent}` and `{count}` (the turn's number). What was filled in is not filled again. */
+/** Fills `$1` … `$9`, `{last}`, `{result}`, `{agent}` and `{count}` (the turn's number). What was filled in is not filled again. */
 export function fill(template: string, scene: Scene, groups: Groups): string {
-  const words: Record<string, string> = { last: scene.last, agent: scene.agent, count: String(scene.turn) };
+  const words: Record<string, string> = {
+    last: scene.last,
+    result: scene.result,
+    agent: scene.agent,
+    count: String(scene.turn),
+  };
   return template.replace(
-    /\$(\d)|\{(last|agent|count)\}/g,
+    /\$(\d)|\{(last|result|agent|count)\}/g,
     (whole, group: string | undefined, word: string | undefined) =>
       group === undefined ? (words[word ?? ""] ?? whole) : (groups[Number(group)] ?? ""),
   );

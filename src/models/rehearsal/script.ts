@@ -28,7 +28,8 @@ const when = z.strictObject({
   agent: oneOrMore.optional(),
   role: oneOrMore.optional(),
   last: pattern.optional(),
-  last_tool: z.string().optional(),
+  last_tool: oneOrMore.optional(),
+  result: pattern.optional(),
   turn: z.number().int().min(1).optional(),
   step: z.number().int().min(1).optional(),
 });

@@ -107,6 +107,28 @@ test("the first rule that fits agent, role, last message, turn, step and last to
   expect(server.requests.map(({ rule }) => rule)).toEqual([0, 1, 3, 4, 2, undefined]);
 });
 
+test("a rule can be for what a tool answered", async () => {
+  await using server = await startRehearsal({
+    scripts: [
+      {
+        rules: [
+          { when: { result: "/^Not done/" }, answer: { text: "refused: {result}" } },
+          { when: { last_tool: ["look", "plan_task"] }, answer: { text: "well" } },
+          { answer: { text: "Not done is no result here." } },
+        ],
+      },
+    ],
+  });
+  const call = { role: "assistant", content: null, tool_calls: [{ id: "c1", function: { name: "plan_task" } }] };
+  const say = async (...after: readonly object[]): Promise<string> =>
+    (await ask(server.url, { messages: [user("Not done yet?"), ...after] })).text();
+  expect(await say(call, { role: "tool", tool_call_id: "c1", content: "Not done: no." })).toContain(
+    "refused: Not done: no.",
+  );
+  expect(await say(call, { role: "tool", tool_call_id: "c1", content: "In force." })).toContain('"well"');
+  expect(await say()).toContain("is no result here");
+});
+
 test("a rule that calls tools is not played again on its own result", async () => {
   await using server = await startRehearsal({
     scripts: [
