@@ -132,7 +132,10 @@ export async function contest({ claims, reviews, clients }: ContestOptions): Pro
   return { claims: claimResult, reviews: reviewResult, task: kept };
 }
 
-/** All clients ask for all of them at the same time, each in an order of its own. */
+/** Calls that a client has under way at the same time. */
+const inFlight = 8;
+
+/** All clients ask for all of them, half of them in the opposite order. */
 async function contend(
   clients: readonly Client[],
   ids: readonly string[],
@@ -142,19 +145,20 @@ async function contend(
   const began = performance.now();
   await Promise.all(
     clients.map(async (client, n) => {
-      // Half of them meet head on, half of them ask for the same one in the same moment.
-      const order = n % 2 === 0 ? ids : ids.toReversed();
-      await Promise.all(
-        order.map(async (id) => {
+      // Some ask for the same one in the same moment, and the others meet them head on.
+      const left = n % 2 === 0 ? [...ids] : ids.toReversed();
+      const caller = async (): Promise<void> => {
+        for (let id = left.shift(); id !== undefined; id = left.shift()) {
           const [name, args] = callOf(id);
           const result = await client.callTool({ name, arguments: args });
           if (result.isError !== true) winners.set(id, (winners.get(id) ?? 0) + 1);
-        }),
-      );
+        }
+      };
+      await Promise.all(Array.from({ length: inFlight }, caller));
     }),
   );
-  const calls = clients.length * ids.length;
   const counts = [...winners.values()];
+  const calls = clients.length * ids.length;
   return {
     doubles: counts.filter((count) => count > 1).length,
     missed: counts.filter((count) => count === 0).length,

@@ -6,7 +6,7 @@ import process from "node:process";
 import { diligence, planRule } from "../support/tasks.ts";
 import type { Measure } from "./row.ts";
 import { grouped, median, quantile } from "./stats.ts";
-import { handOvers, openTaskStage, type RoomEvent } from "./task-stage.ts";
+import { costOf, handOvers, kindOf, listOf, openTaskStage, type RoomEvent } from "./task-stage.ts";
 
 const tasks = Number(process.env["BENCH_TASKS"] ?? 50);
 const parts = ["lexer", "parser", "printer", "guide"];
@@ -37,16 +37,14 @@ export const taskLoad: Measure = async (progress) => {
   const handed = handOvers(stage.asked);
 
   let [straight, opening, joins, lost] = [0, 0, 0, 0];
-  const kinds = new Map<string, number>();
+  const all: RoomEvent[] = [];
   for (let task = 1; task <= tasks; task++) {
     const events = await stage.events(task);
-    const begun = events.findIndex(({ content }) => kindOf(content) === "subtask");
-    const members = (some: readonly RoomEvent[]): number => some.filter(({ type }) => type === "m.room.member").length;
-    const work = events.slice(begun).filter(({ type }) => type !== "m.room.member");
+    const { work, ...beside } = costOf(events);
     straight += work.length;
-    joins += members(events);
-    opening += begun - members(events.slice(0, begun));
-    for (const event of work) kinds.set(nameOf(event), (kinds.get(nameOf(event)) ?? 0) + 1);
+    joins += beside.members;
+    opening += beside.opening;
+    all.push(...work);
     lost += parts.filter((id) => !isWhole(work, id)).length;
   }
   const grown = (name: string): number => after.value(name) - before.value(name);
@@ -54,8 +52,7 @@ export const taskLoad: Measure = async (progress) => {
   const perSubtask = straight / subtasks;
   const dead = after.value("crewroom_dead_letters_total");
   const sends = straight + opening + joins;
-  const list = [...kinds].sort(([, a], [, b]) => b - a).map(([kind, n]) => `${(n / subtasks).toFixed(2)} ${kind}`);
-  progress(`tasks: events per subtask: ${list.join(", ")}`);
+  progress(`tasks: events per subtask: ${listOf(all, subtasks)}`);
   return [
     {
       what: `${tasks} tasks × ${parts.length} subtasks at once, all actions in their rooms`,
@@ -97,28 +94,12 @@ export const taskLoad: Measure = async (progress) => {
   ];
 };
 
-function kindOf(content: RoomEvent["content"]): unknown {
-  const action = content["dev.crewroom.action"];
-  return typeof action === "object" && action !== null && "kind" in action ? action.kind : undefined;
-}
-
-function isEdit({ content }: RoomEvent): boolean {
-  const relates = content["m.relates_to"];
-  return typeof relates === "object" && relates !== null && "rel_type" in relates && relates.rel_type === "m.replace";
-}
-
-function nameOf(event: RoomEvent): string {
-  if (event.type !== "m.room.message") return event.type;
-  const kind = kindOf(event.content);
-  return `${isEdit(event) ? "edit of " : ""}${typeof kind === "string" ? kind : "message"}`;
-}
-
 /** Handed in once, judged once, and done at the end. */
 function isWhole(events: readonly RoomEvent[], subtask: string): boolean {
   const told = (kind: string): number =>
-    events.filter(({ content }) => {
-      const action = content["dev.crewroom.action"];
-      return kindOf(content) === kind && typeof action === "object" && JSON.stringify(action).includes(`"${subtask}"`);
+    events.filter((event) => {
+      const action = JSON.stringify(event.content["dev.crewroom.action"] ?? "");
+      return kindOf(event) === kind && action.includes(`"subtask":"${subtask}"`);
     }).length;
   const last = events.findLast(({ type, state_key: key }) => type === "dev.crewroom.subtask" && key === subtask);
   return told("submit") === 1 && told("review") === 1 && last?.content["state"] === "done";

@@ -40,11 +40,11 @@ export interface TaskStage extends AsyncDisposable {
   readonly asked: readonly Asked[];
   /** Says something to the bot as the person who asks for tasks; resolves when Synapse has it. */
   say(text: string): Promise<void>;
-  /** All events of the room of this task, oldest first. */
+  /** All events of the room of this task, oldest first. The person joins it for that. */
   events(task: number): Promise<readonly RoomEvent[]>;
   /** Sends messages straight to Synapse, so many at a time; the milliseconds that each took. */
   send(count: number, atATime: number): Promise<{ readonly took: readonly number[]; readonly perSecond: number }>;
-  /** Waits for so many tasks in this state. */
+  /** Waits for so many tasks in this state, and then for the bridge to have sent all that it has to say. */
   waitForTasks(state: string, count: number, withinMs: number): Promise<void>;
 }
 
@@ -124,14 +124,52 @@ export async function openTaskStage({ agents, script, config }: TaskStageOptions
     async waitForTasks(state, count, withinMs) {
       const until = performance.now() + withinMs;
       for (;;) {
-        const now = (await bridge.metrics()).value("crewroom_tasks", { state });
-        if (now >= count) return;
+        const metrics = await bridge.metrics();
+        const now = metrics.value("crewroom_tasks", { state });
+        if (now >= count && metrics.value("crewroom_outbox_depth") === 0) return;
         if (performance.now() > until) throw new Error(`${now} of ${count} tasks are ${state} after ${withinMs} ms`);
         await delay(pollMs);
       }
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+/** The type of a message about a task. */
+export function kindOf({ content }: RoomEvent): string | undefined {
+  const action = content["dev.crewroom.action"];
+  if (typeof action !== "object" || action === null || !("kind" in action)) return undefined;
+  return typeof action.kind === "string" ? action.kind : undefined;
+}
+
+/** What a task costs: the events from its first subtask's thread to its end, and beside them those that make the room. */
+export function costOf(events: readonly RoomEvent[]) {
+  const isMember = ({ type }: RoomEvent): boolean => type === "m.room.member";
+  const begun = events.findIndex((event) => kindOf(event) === "subtask");
+  return {
+    work: events.slice(begun).filter((event) => !isMember(event)),
+    opening: events.slice(0, begun).filter((event) => !isMember(event)).length,
+    members: events.filter(isMember).length,
+  };
+}
+
+function isEdit({ content }: RoomEvent): boolean {
+  const relates = content["m.relates_to"];
+  return typeof relates === "object" && relates !== null && "rel_type" in relates && relates.rel_type === "m.replace";
+}
+
+function nameOf(event: RoomEvent): string {
+  if (event.type !== "m.room.message") return event.type;
+  const kind = kindOf(event);
+  return `${isEdit(event) ? "edit of " : ""}${kind ?? "message"}`;
+}
+
+/** How many of each kind there are for each subtask, most first. */
+export function listOf(events: readonly RoomEvent[], subtasks: number): string {
+  const kinds = new Map<string, number>();
+  for (const event of events) kinds.set(nameOf(event), (kinds.get(nameOf(event)) ?? 0) + 1);
+  const sorted = [...kinds].sort(([, a], [, b]) => b - a);
+  return sorted.map(([kind, count]) => `${(count / subtasks).toFixed(2)} ${kind}`).join(", ");
 }
 
 /** From when a worker's model was answered that it hands in to when the reviewer's model is asked, for each subtask. */
