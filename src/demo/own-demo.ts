@@ -76,6 +76,7 @@ export async function runOwnDemo(options: OwnDemoOptions): Promise<never> {
   for (const line of wrapped(model.told, process.stdout.columns ?? 100)) say(line);
   say(`The crew serves. As ${person}, start a chat in Element with one of them, or invite them to a room:`);
   for (const { id, name } of config.agents) say(`  ${name.padEnd(8)} ${agentUserId(id, domain)}`);
+  say(`For a task, say \`!crew new\` and what you want in #crewroom-hq:${domain}, where you are invited.`);
   say(`The bridge writes its log to ${logFile}. Ctrl-C ends the demo.`);
   await aborted(signal);
   throw signal.reason;
