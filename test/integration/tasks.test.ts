@@ -26,8 +26,8 @@ test(
     const { client } = anna;
 
     // The room is known by its alias, in the Space, and the asker's.
-    const opened = task.state<{ task: number }>("dev.crewroom.room");
-    const number = opened?.task ?? 0;
+    const opened = task.state("dev.crewroom.room");
+    const number = Number(opened?.["task"]);
     expect(opened).toMatchObject({ kind: "task", task: number, coordinator: crew.bot, v: 1 });
     const server = anna.userId.split(":")[1] ?? "";
     await expect(client.getRoomIdForAlias(`#crewroom-task-${number}:${server}`)).resolves.toMatchObject({
@@ -40,10 +40,9 @@ test(
     await expect(boss.client.getStateEvent(space, "m.space.child", task.room)).resolves.toMatchObject({
       via: [server],
     });
-    const power = task.state<{ users: Record<string, number>; events: Record<string, number> }>("m.room.power_levels");
-    expect(power?.users[anna.userId]).toBe(100);
-    expect(agents.map((agent) => power?.users[agent] ?? 0)).toEqual(agents.map(() => 0));
-    for (const type of ["room", "task", "subtask"]) expect(power?.events[`dev.crewroom.${type}`]).toBe(100);
+    expect([anna.userId, ...agents].map((user) => task.powerOf(user))).toEqual([100, ...agents.map(() => 0)]);
+    const { events: levels } = task.state("m.room.power_levels") as { events: Record<string, number> };
+    for (const type of ["room", "task", "subtask"]) expect(levels[`dev.crewroom.${type}`]).toBe(100);
 
     // Nothing is worked on before the plan is approved.
     const plan = await task.waitForAsk("plan");
@@ -71,10 +70,10 @@ test(
     await anna.react(task.room, final.id, "✅");
     await task.waitForTask("done");
     await anna.waitForMessage(task.room, /is done\*\*, says @anna.*3 of 3 subtasks/, { from: crew.bot });
-    await anna.waitFor(task.room, "the name of a done task", {}, () =>
-      task.state<{ name: string }>("m.room.name")?.name.startsWith("✅") === true ? true : undefined,
-    );
-    expect(task.state("m.room.topic")).toMatchObject({ topic: "done · 3 of 3 done" });
+    await anna.waitFor(task.room, "the name and the topic of a done task", {}, () => {
+      const name = String(task.state("m.room.name")?.["name"]);
+      return name.startsWith("✅") && task.state("m.room.topic")?.["topic"] === "done · 3 of 3 done" ? true : undefined;
+    });
 
     // What waits for something is done after it.
     const timeline = await anna.timeline(task.room);
