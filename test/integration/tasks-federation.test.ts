@@ -27,7 +27,7 @@ test(
     const chat = await zoe.createDirectRoom(ada);
     await zoe.waitForMember(chat, ada, "join", patient);
     const task = await TaskRoom.open(zoe, crew, chat, "Pack a parser — for zoe", synapse.serverName);
-    expect(task.powerOf(zoe.userId)).toBe(100);
+    await expect(task.powerOf(zoe.userId)).resolves.toBe(100);
     const plan = await task.answer("plan");
     expect(approvalOf(plan)).toMatchObject({ option: "approve", by: zoe.userId });
     const final = await task.answer("final");

@@ -40,7 +40,8 @@ test(
     await expect(boss.client.getStateEvent(space, "m.space.child", task.room)).resolves.toMatchObject({
       via: [server],
     });
-    expect([anna.userId, ...agents].map((user) => task.powerOf(user))).toEqual([100, ...agents.map(() => 0)]);
+    const powers = await Promise.all([anna.userId, ...agents].map((user) => task.powerOf(user)));
+    expect(powers).toEqual([100, ...agents.map(() => 0)]);
     const { events: levels } = task.state("m.room.power_levels") as { events: Record<string, number> };
     for (const type of ["room", "task", "subtask"]) expect(levels[`dev.crewroom.${type}`]).toBe(100);
 

@@ -121,10 +121,7 @@ export class TaskRoom {
     );
     await (via === undefined ? person.join(room) : joinAcross(person, room, via));
     const task = new TaskRoom(person, room, crew, from);
-    // A sync gives the state at its beginning first; the asker's power comes after the room's making.
-    await person.waitFor(room, "the asker's power", { timeoutMs: 15000 }, () =>
-      task.powerOf(person.userId) > 0 ? true : undefined,
-    );
+    await person.waitFor(room, "its state", patient, () => task.state("dev.crewroom.room"));
     return task;
   }
 
@@ -153,9 +150,14 @@ export class TaskRoom {
     return event?.getContent();
   }
 
-  powerOf(user: string): number {
-    const power = this.state("m.room.power_levels") as { users?: Record<string, number> } | undefined;
-    return power?.users?.[user] ?? 0;
+  /** By the homeserver: right after a join over federation a client may have an older state. */
+  async powerOf(user: string): Promise<number> {
+    const power: { users?: Record<string, number> } = await this.person.client.getStateEvent(
+      this.room,
+      "m.room.power_levels",
+      "",
+    );
+    return power.users?.[user] ?? 0;
   }
 
   get task(): TaskContent | undefined {
