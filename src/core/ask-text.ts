@@ -37,14 +37,15 @@ export function outcomeLine(ask: Ask, answer: Answer): string {
   const why = answer.why.trim();
   if (answer.by === undefined) return `⌛ No answer in time${option === undefined ? "" : `: **${option.label}**`}.`;
   if (option === undefined) return `💬 ${answer.by} answered: ${why}`;
-  return `${option.key} **${option.label}**, says ${answer.by}${why === "" ? "." : `: ${why}`}`;
+  const verb = { approve: "Approved", deny: "Denied" }[option.label] ?? `“${option.label}”, said`;
+  return `${option.key} **${verb}** by ${answer.by}${why === "" ? "." : `: ${why}`}`;
 }
 
 /** One line for HQ, with a link to the room where the question waits. */
 export function headquartersLine(ask: Ask, task: Task, room: RoomId, server: string): string {
   const [first = ""] = ask.text.trim().split("\n");
   const link = `https://matrix.to/#/${encodeURIComponent(room)}?via=${encodeURIComponent(server)}`;
-  return `**#${task.number} ${task.title}** waits for a person. ${first} — [answer in its room](${link})`;
+  return `**#${task.number} ${task.title}** [waits for a person](${link}): ${first}`;
 }
 
 /** `2026-11-21 06:14 UTC`: one that reads the same for everybody, wherever they are. */

@@ -6,7 +6,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { asCrewError, type CrewError } from "../core/errors.ts";
 import type { Effect, Fleeting } from "../core/effect.ts";
-import type { EffectId, EventId, RoomId } from "../core/ids.ts";
+import type { EffectId, EventId, RoomId, UserId } from "../core/ids.ts";
 import type { DeadLetter } from "../core/record.ts";
 import type { Logger } from "../observe/log.ts";
 import type { Rooms } from "./rooms.ts";
@@ -50,17 +50,28 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   dispatch(room: RoomId, effects: readonly Effect[], fleeting: readonly Fleeting[]): void {
-    for (const effect of effects) this.#append(room, effect);
+    let said: Promise<void> | undefined;
+    for (const effect of effects) {
+      const tail = this.#append(room, effect, effect.kind === "say" ? said : undefined);
+      if (effect.kind === "say") said = tail;
+    }
     for (const effect of fleeting) this.#options.fleeting(room, effect);
   }
 
-  #append(room: RoomId, effect: Effect): void {
+  /**
+   * @param before What is said in the same room before it, by whomever: a cause stands above what follows from it.
+   * @returns Its end.
+   */
+  #append(room: RoomId, effect: Effect, before: Promise<void> | undefined): Promise<void> {
     const order = orderOf(room, effect);
-    const tail = (this.#tails.get(order) ?? Promise.resolve()).then(() => this.#do(room, effect.id));
+    // A reaction needs the message that it is under, but nothing waits for it.
+    const under = effect.kind === "react" ? this.#tails.get(speaking(room, effect.as)) : undefined;
+    const tail = Promise.all([this.#tails.get(order), before, under]).then(() => this.#do(room, effect.id));
     this.#tails.set(order, tail);
     void tail.finally(() => {
       if (this.#tails.get(order) === tail) this.#tails.delete(order);
     });
+    return tail;
   }
 
   /** Never rejects: the next effect of the same order waits for it. */
@@ -124,14 +135,18 @@ export class Dispatcher implements AsyncDisposable {
   }
 }
 
+function speaking(room: RoomId, user: UserId): string {
+  return `${room} ${user}`;
+}
+
 /** Effects with the same order are done one after another. */
 function orderOf(room: RoomId, effect: Effect): string {
   switch (effect.kind) {
     case "say":
-    // After the message that it is under.
-    case "react":
     case "leave":
-      return `${room} ${effect.as}`;
+      return speaking(room, effect.as);
+    case "react":
+      return `${room} ${effect.as} react`;
     case "join":
       return `${room} ${effect.as} join`;
     case "turn":

@@ -56,7 +56,9 @@ function obstacle(draft: Draft, { sender }: Message, command: Command, words: st
   return `\`!crew ${command.name}\` is for who asked for this task, and for people with the permission \`supervise\`.`;
 }
 
+/** Nothing is said for what will speak for itself. */
 function answer(draft: Draft, message: Message, text: string): void {
+  if (text === "") return;
   const thread = message.thread === undefined ? {} : { thread: message.thread };
   draft.notice(`${message.event}:command`, text, { replyTo: message.event, mentions: [message.sender], ...thread });
 }

@@ -146,7 +146,7 @@ describe("an answer", () => {
       mentions: [],
       approval: { id: "a1", state: "answered", option: "approve", by: boss },
     });
-    expect(outcome(scene)?.text).toMatch(new RegExp(`Pia's plan[^]*✅ \\*\\*approve\\*\\*, says ${boss}\\.$`));
+    expect(outcome(scene)?.text).toMatch(new RegExp(`Pia's plan[^]*✅ \\*\\*Approved\\*\\* by ${boss}\\.$`));
     expect(notes).toContainEqual({ kind: "asked", matter: "plan", outcome: "answered" });
   });
 

@@ -7,7 +7,7 @@ import { emptyRoom } from "../../src/core/room.ts";
 import { createLogger } from "../../src/observe/log.ts";
 import { Dispatcher, type Doers } from "../../src/rooms/dispatcher.ts";
 import { Rooms } from "../../src/rooms/rooms.ts";
-import { anna, boss, bot, event, room, Scene, server, world } from "../core/scene.ts";
+import { ada, anna, boss, bot, event, room, Scene, server, world } from "../core/scene.ts";
 
 const log = createLogger({ level: "silent", format: "json" });
 
@@ -157,12 +157,14 @@ describe("the dispatcher", () => {
   test("puts a reaction under a message only after that message, whose event it knows by then", async () => {
     const seen: string[] = [];
     const held = Promise.withResolvers<EventId>();
+    const begun = Promise.withResolvers<void>();
     const message = "ask" as EffectId;
     const react: React = { kind: "react", id: "ask:✅" as EffectId, as: bot, target: { effect: message }, key: "✅" };
     const say: Say = { kind: "say", id: message, as: bot, text: "Shall we?", style: "message", mentions: [] };
     const { scene, records, rooms, dispatcher, over } = open(
       async () => {
         seen.push("say");
+        begun.resolve();
         return held.promise;
       },
       {
@@ -175,11 +177,41 @@ describe("the dispatcher", () => {
     records.set(room, { ...scene.record, outbox: [say, react] });
     await rooms.put(room, { kind: "recovered" });
     dispatcher.dispatch(room, rooms.lane(room).outbox, []);
+    await begun.promise;
     await rooms.put(room, { kind: "tick" });
     expect(seen).toEqual(["say"]);
     held.resolve(event("asked"));
     expect(await over(react.id)).toBe("$reacted");
     expect(seen).toEqual(["say", JSON.stringify({ event: "$asked" })]);
+  });
+
+  test("says what follows from somebody's words after those words", async () => {
+    const seen: string[] = [];
+    const held = Promise.withResolvers<EventId>();
+    const begun = Promise.withResolvers<void>();
+    const words = (id: string, as: Say["as"]): Say => ({
+      kind: "say",
+      id: id as EffectId,
+      as,
+      text: id,
+      style: "message",
+      mentions: [],
+    });
+    const cause = words("approved", ada.user);
+    const consequence = words("done", bot);
+    const { scene, records, rooms, dispatcher, over } = open(async (_room, { id }) => {
+      seen.push(id);
+      begun.resolve();
+      return id === cause.id ? held.promise : event("sent");
+    });
+    records.set(room, { ...scene.record, outbox: [cause, consequence] });
+    await rooms.put(room, { kind: "recovered" });
+    dispatcher.dispatch(room, rooms.lane(room).outbox, []);
+    await begun.promise;
+    expect(seen).toEqual(["approved"]);
+    held.resolve(event("first"));
+    await over(consequence.id);
+    expect(seen).toEqual(["approved", "done"]);
   });
 
   test("ends without an outcome: what went on stays in the record for the next start", async () => {

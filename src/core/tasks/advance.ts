@@ -172,7 +172,7 @@ function finish(draft: Draft): void {
     .join("\n\n");
   const asked = ask(draft, {
     matter: { kind: "final" },
-    text: `✋ **All subtasks of #${task.number} ${task.title} are done.** Is the task?\n\n${delivered}`,
+    text: `✋ **All subtasks are done. Do you take the result?**\n\n${delivered}`,
     timeout: "none",
   });
   putTask(draft, { finalAsk: asked.id });
@@ -191,6 +191,7 @@ export function close(draft: Draft, by: UserId): void {
     text: `✅ **#${task.number} ${task.title} is done**${who}: ${done} of ${total} subtasks.`,
     action: { kind: "finished", task: task.number },
   });
+  draft.announce(`${draft.state.room}:finished`, `✅ #${task.number} ${task.title} is done${who}.`);
 }
 
 export function withdrawAll(draft: Draft, text: string): void {

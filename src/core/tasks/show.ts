@@ -43,7 +43,7 @@ export function roomTopic(task: Task): string {
 
 /** Who does what now, in a few words. */
 export function statusOf(task: Task, subtask: Subtask): string {
-  const { state, lease, reviewLease, rework, reason, progress, worker } = subtask;
+  const { state, lease, reviewLease, rework, reason, worker } = subtask;
   const round = rework > 0 ? `, round ${rework + 1}` : "";
   switch (state) {
     case "waiting":
@@ -52,10 +52,8 @@ export function statusOf(task: Task, subtask: Subtask): string {
         .join(", ")}`;
     case "ready":
       return subtask.assigned === undefined ? "waits for a worker" : `waits for ${subtask.assigned}`;
-    case "working": {
-      const share = progress?.percent === undefined ? "" : ` (${progress.percent} %)`;
-      return `${lease?.agent ?? "somebody"} works on it${share}${round}`;
-    }
+    case "working":
+      return `${lease?.agent ?? "somebody"} works on it${round}`;
     case "review":
       return reviewLease === undefined ? "waits for a reviewer" : `${reviewLease.agent} reviews it${round}`;
     case "rework":
@@ -91,9 +89,11 @@ export function planList(specs: readonly SubtaskSpec[]): string {
 }
 
 export function statusLines(task: Task): string {
-  const lines = Object.values(task.subtasks).map(
-    (subtask) => `- ${subtaskSigns[subtask.state]} \`${subtask.id}\` ${subtask.title}: ${statusOf(task, subtask)}`,
-  );
+  const lines = Object.values(task.subtasks).map((subtask) => {
+    const { id, title, state, progress } = subtask;
+    const share = progress?.percent === undefined ? "" : `, ${progress.percent} %`;
+    return `- ${subtaskSigns[state]} \`${id}\` ${title}: ${statusOf(task, subtask)}${share}`;
+  });
   const { done, total } = progressOf(task);
   const tokens = task.tokens === 0 ? "" : ` ${task.tokens} tokens used.`;
   return [

@@ -39,7 +39,8 @@ export function openNew(draft: Draft, message: Message, title: string, brief: st
     cause: message.event,
     ...(message.thread === undefined ? {} : { thread: message.thread }),
   });
-  return `Opening a room for “${name}”.`;
+  // The answer is the room itself, as soon as it is there.
+  return "";
 }
 
 export function tasksText(draft: Draft): string {
