@@ -1,6 +1,6 @@
 /**
- * Does the effects. Those of one user in one room go out one after another, so that they arrive in order; different
- * users and rooms go side by side. An effect stays in the room's record until its outcome is recorded there, so an end
+ * Does the effects. Those of one user in one room, and words in one thread, go out one after another, so that they
+ * arrive in order; different users and rooms go side by side. An effect stays in the room's record until its outcome is recorded there, so an end
  * at any instant only means that it is done again, under the same id.
  */
 import { setTimeout as delay } from "node:timers/promises";
@@ -66,12 +66,20 @@ export class Dispatcher implements AsyncDisposable {
     const order = orderOf(room, effect);
     // A reaction needs the message that it is under, but nothing waits for it.
     const under = effect.kind === "react" ? this.#tails.get(speaking(room, effect.as)) : undefined;
-    const tail = Promise.all([this.#tails.get(order), before, under]).then(() => this.#do(room, effect.id));
+    // In a thread work passes from one to the other by tools: a verdict is not to stand above what it judges.
+    const thread = effect.kind === "say" && effect.thread !== undefined ? `${room} ${effect.thread}` : undefined;
+    const inThread = thread === undefined ? undefined : this.#tails.get(thread);
+    const tail = Promise.all([this.#tails.get(order), before, under, inThread]).then(() => this.#do(room, effect.id));
+    this.#keep(order, tail);
+    if (thread !== undefined) this.#keep(thread, tail);
+    return tail;
+  }
+
+  #keep(order: string, tail: Promise<void>): void {
     this.#tails.set(order, tail);
     void tail.finally(() => {
       if (this.#tails.get(order) === tail) this.#tails.delete(order);
     });
-    return tail;
   }
 
   /** Never rejects: the next effect of the same order waits for it. */

@@ -214,6 +214,42 @@ describe("the dispatcher", () => {
     expect(seen).toEqual(["approved", "done"]);
   });
 
+  test("says what is decided one after another in a thread in that order, whoever says it", async () => {
+    const seen: string[] = [];
+    const held = Promise.withResolvers<EventId>();
+    const begun = Promise.withResolvers<void>();
+    const words = (id: string, as: Say["as"], thread?: EventId): Say => ({
+      kind: "say",
+      id: id as EffectId,
+      as,
+      text: id,
+      style: "message",
+      mentions: [],
+      ...(thread === undefined ? {} : { thread }),
+    });
+    const thread = event("root");
+    const [submission, verdict, elsewhere] = [
+      words("handed in", ada.user, thread),
+      words("approved", bot, thread),
+      words("elsewhere", anna),
+    ];
+    const { scene, records, rooms, dispatcher, over } = open(async (_room, { id }) => {
+      seen.push(id);
+      if (id !== submission.id) return event(id.replace(" ", "-"));
+      begun.resolve();
+      return held.promise;
+    });
+    records.set(room, { ...scene.record, outbox: [submission, verdict, elsewhere] });
+    await rooms.put(room, { kind: "recovered" });
+    for (const effect of rooms.lane(room).outbox) dispatcher.dispatch(room, [effect], []);
+    await begun.promise;
+    await over(elsewhere.id);
+    expect(seen).toEqual(["handed in", "elsewhere"]);
+    held.resolve(event("first"));
+    await over(verdict.id);
+    expect(seen).toEqual(["handed in", "elsewhere", "approved"]);
+  });
+
   test("ends without an outcome: what went on stays in the record for the next start", async () => {
     const began = Promise.withResolvers<void>();
     const { scene, rooms, dispatcher, buried } = open(async (_room, _say, signal) => {
