@@ -61,7 +61,7 @@ test(
     await anna.react(task.room, plan.id, "✅");
     const approved = await task.waitForAnswered(plan);
     expect(approvalOf(approved)).toMatchObject({ option: "approve", by: anna.userId });
-    expect(approved.text).toContain(`says ${anna.userId}`);
+    expect(approved.text).toContain(`by ${anna.userId}`);
 
     // At the end a person is asked, with what was delivered in front of them.
     const final = await task.waitForAsk("final");
