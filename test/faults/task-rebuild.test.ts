@@ -43,7 +43,7 @@ test(
     expect(second.epoch).toBeGreaterThan(before.lease?.epoch ?? Infinity);
     const asked = await task.waitForAsk("final");
     await task.waitForTask("approval");
-  expect(task.subtask("first")).toMatchObject({ submission: first.submission, review: first.review, rework: 0 });
+    expect(task.subtask("first")).toMatchObject({ submission: first.submission, review: first.review, rework: 0 });
     expect(task.task).toMatchObject({ title: "Survive", brief: "whatever happens", progress: { done: 3, total: 3 } });
 
     // What people were asked they are asked again.
