@@ -59,6 +59,11 @@ export class Draft {
     return this.state !== before.state || this.outbox !== before.outbox || this.handled !== before.handled;
   }
 
+  /** The state as it was before this input. */
+  get before(): RoomState {
+    return this.#before.state;
+  }
+
   get record(): RoomRecord {
     return this.changed ? { v: 1, state: this.state, outbox: this.outbox, handled: this.handled } : this.#before;
   }

@@ -48,6 +48,8 @@ function mirrorSubtask(draft: Draft, id: string): void {
   const { task } = draft.state;
   const subtask = task?.subtasks[id];
   if (task === undefined || subtask === undefined) return;
+  // What has not changed is shown already. One that waits also tells of others.
+  if (subtask === draft.before.task?.subtasks[id] && subtask.state !== "waiting") return;
   const text = rootText(task, subtask);
   if (task.shown[`root/${id}`] === undefined) {
     draft.say(rootEffect(task.number, id), { as: draft.world.bot, text, action: { kind: "subtask", subtask: id } });
