@@ -195,7 +195,7 @@ export function close(draft: Draft, by: UserId): void {
 }
 
 export function withdrawAll(draft: Draft, text: string): void {
-  for (const { id, matter } of draft.state.asks ?? []) if (matter.kind !== "question") withdraw(draft, id, text);
+  for (const { id } of draft.state.asks ?? []) withdraw(draft, id, text);
 }
 
 /** Everybody's turns for the task end; nothing of it is open any more. */

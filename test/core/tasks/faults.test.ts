@@ -375,6 +375,22 @@ describe("questions of agents", () => {
   });
 });
 
+describe("questions that nobody needs an answer to any more", () => {
+  it.each([
+    ["the task is cancelled", (scene: TaskScene) => scene.command("cancel")],
+    ["the agent is removed", (scene: TaskScene) => remove(scene, bo, "leave")],
+  ])("are withdrawn: %s", (_when, happens) => {
+    const scene = new TaskScene();
+    scene.plan(spec("one"));
+    scene.act(bo, { kind: "ask", question: "Which quote?", options: [] });
+    scene.end(bo);
+    scene.deliver();
+    happens(scene);
+    expect(scene.record.state.asks).toEqual([]);
+    expect(scene.isBusy(bo)).toBe(false);
+  });
+});
+
 describe("the patrol", () => {
   it("calls no model while nothing happens", () => {
     const scene = new TaskScene({ policy: { plan_approval: "always" } });
