@@ -41,23 +41,34 @@ export class Premises {
   /** Makes the Space and HQ, or finds them. */
   async open(signal: AbortSignal): Promise<Headquarters> {
     const { name } = this.#options;
-    const space = await this.#room(
-      { alias: this.#rooms.alias("crewroom"), body: { name, topic: "The crew's rooms", ...this.#access("space") } },
-      signal,
-    );
-    const hq = await this.#room(
-      {
-        alias: this.#rooms.alias("crewroom-hq"),
-        body: { name: `${name} HQ`, topic: "What waits for a person. Say !crew help.", ...this.#access("hq") },
-      },
-      signal,
-    );
+    const space = await this.#premise("crewroom", "space", name, "The crew's rooms", signal);
+    const topic = "What waits for a person. Say !crew help.";
+    const hq = await this.#premise("crewroom-hq", "hq", `${name} HQ`, topic, signal);
     const { homeserver, bot } = this.#options;
     const via = { via: [homeserver.domain] };
     await homeserver.setState(space, bot, "m.space.child", hq, { ...via, suggested: true }, { signal });
     await homeserver.setState(hq, bot, "m.space.parent", space, { ...via, canonical: true }, { signal });
     for (const room of [space, hq]) await this.#empower(room, signal);
     return { space, hq };
+  }
+
+  async #premise(
+    localpart: string,
+    kind: "space" | "hq",
+    name: string,
+    topic: string,
+    signal: AbortSignal,
+  ): Promise<RoomId> {
+    const { homeserver, bot } = this.#options;
+    const body = { name, topic, ...this.#access(kind) };
+    const room = await this.#room({ alias: this.#rooms.alias(localpart), body }, signal);
+    // A homeserver that was killed while it made the room left it without what comes last.
+    if ((await this.#rooms.state(room, "dev.crewroom.room", "", signal)) === undefined) {
+      await homeserver.setState(room, bot, "m.room.name", "", { name }, { signal });
+      await homeserver.setState(room, bot, "m.room.topic", "", { topic }, { signal });
+      await homeserver.setState(room, bot, "dev.crewroom.room", "", { kind, v: 1 }, { signal });
+    }
+    return room;
   }
 
   /** The bot's direct room with one person. */
