@@ -106,3 +106,8 @@ export function isOwn(world: World, user: UserId): boolean {
 export function memberById(world: World, id: AgentId): CrewMember | undefined {
   return [...world.crew.values()].find((member) => member.id === id);
 }
+
+/** What people call an agent: its name, or its id when it is no longer in the crew. */
+export function nameIn(world: World): (agent: AgentId) => string {
+  return (agent) => memberById(world, agent)?.name ?? agent;
+}

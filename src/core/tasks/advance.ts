@@ -4,8 +4,8 @@
  */
 import { ask, withdraw } from "../asks.ts";
 import type { Draft } from "../draft.ts";
-import type { UserId } from "../ids.ts";
-import { memberById } from "../world.ts";
+import type { AgentId, UserId } from "../ids.ts";
+import { memberById, nameIn } from "../world.ts";
 import { isClosed, isUnlocked, progressOf, subtasksOf, taskStateOf } from "./derive.ts";
 import { askAboutSubtask, blockFor } from "./escalate.ts";
 import { endTurn, giveReview, giveWork, takeReview, takeWork, tell } from "./give.ts";
@@ -166,8 +166,11 @@ function finish(draft: Draft): void {
     .filter(({ state }) => state === "done")
     .map(({ id, submission, reviews }) => {
       const last = reviews.at(-1);
-      const judged = last === undefined ? "" : ` — approved by ${last.reviewer} (${last.score} of 5)`;
-      return `**\`${id}\`** by ${submission?.by ?? "?"}${judged}\n\n${submission?.summary ?? ""}`;
+      const nameOf = nameIn(draft.world);
+      const by =
+        last === undefined || last.reviewer.startsWith("@") ? last?.reviewer : nameOf(last.reviewer as AgentId);
+      const judged = last === undefined ? "" : ` — approved by ${by} (${last.score} of 5)`;
+      return `**\`${id}\`** by ${submission === undefined ? "?" : nameOf(submission.by)}${judged}\n\n${submission?.summary ?? ""}`;
     })
     .join("\n\n");
   const asked = ask(draft, {

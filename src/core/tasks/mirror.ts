@@ -7,7 +7,7 @@ import { idFrom } from "../draft.ts";
 import type { AgentId, EffectId } from "../ids.ts";
 import { agentUserId } from "../ids.ts";
 import { maySpeak } from "../power.ts";
-import type { CrewMember } from "../world.ts";
+import { type CrewMember, nameIn } from "../world.ts";
 import { progressOf, taskStateOf } from "./derive.ts";
 import { roomName, roomTopic, rootText } from "./show.ts";
 import { type Lease, rootEffect, type Subtask, type Task } from "./task.ts";
@@ -50,7 +50,7 @@ function mirrorSubtask(draft: Draft, id: string): void {
   if (task === undefined || subtask === undefined) return;
   // What has not changed is shown already. One that waits also tells of others.
   if (subtask === draft.before.task?.subtasks[id] && subtask.state !== "waiting") return;
-  const text = rootText(task, subtask);
+  const text = rootText(task, subtask, nameIn(draft.world));
   if (task.shown[`root/${id}`] === undefined) {
     draft.say(rootEffect(task.number, id), { as: draft.world.bot, text, action: { kind: "subtask", subtask: id } });
     remember(draft, `root/${id}`, text);

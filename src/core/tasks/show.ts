@@ -1,4 +1,5 @@
 /** What people see of a task: texts of its messages, the room's name and topic. */
+import type { AgentId } from "../ids.ts";
 import { openNeeds, progressOf, taskStateOf } from "./derive.ts";
 import type { Subtask, SubtaskSpec, SubtaskState, Task, TaskState } from "./task.ts";
 
@@ -41,9 +42,14 @@ export function roomTopic(task: Task): string {
   return `${state} · ${done} of ${total} done${waits}${why}`;
 }
 
+/** What people call an agent. */
+export type NameOf = (agent: AgentId) => string;
+
 /** Who does what now, in a few words. */
-export function statusOf(task: Task, subtask: Subtask): string {
+export function statusOf(task: Task, subtask: Subtask, nameOf: NameOf): string {
   const { state, lease, reviewLease, rework, reason, worker } = subtask;
+  const called = (agent: AgentId | undefined, otherwise: string): string =>
+    agent === undefined ? otherwise : nameOf(agent);
   const round = rework > 0 ? `, round ${rework + 1}` : "";
   switch (state) {
     case "waiting":
@@ -51,28 +57,28 @@ export function statusOf(task: Task, subtask: Subtask): string {
         .map((id) => `\`${id}\``)
         .join(", ")}`;
     case "ready":
-      return subtask.assigned === undefined ? "waits for a worker" : `waits for ${subtask.assigned}`;
+      return subtask.assigned === undefined ? "waits for a worker" : `waits for ${nameOf(subtask.assigned)}`;
     case "working":
-      return `${lease?.agent ?? "somebody"} works on it${round}`;
+      return `${called(lease?.agent, "somebody")} works on it${round}`;
     case "review":
-      return reviewLease === undefined ? "waits for a reviewer" : `${reviewLease.agent} reviews it${round}`;
+      return reviewLease === undefined ? "waits for a reviewer" : `${nameOf(reviewLease.agent)} reviews it${round}`;
     case "rework":
       return subtask.ask === undefined
-        ? `goes back to ${worker ?? "a worker"}${round}`
+        ? `goes back to ${called(worker, "a worker")}${round}`
         : "waits for a person's decision";
     case "blocked":
       return `blocked: ${reason ?? "no reason given"}`;
     case "done":
-      return `done by ${subtask.submission?.by ?? worker ?? "somebody"}${rework > 0 ? ` after ${rework} rework` : ""}`;
+      return `done by ${called(subtask.submission?.by ?? worker, "somebody")}${rework > 0 ? ` after ${rework} rework` : ""}`;
     case "cancelled":
       return "dropped";
   }
 }
 
 /** The root message of a subtask's thread. */
-export function rootText(task: Task, subtask: Subtask): string {
+export function rootText(task: Task, subtask: Subtask, nameOf: NameOf): string {
   const list = subtask.acceptance.map((criterion) => `\n- ${criterion}`).join("");
-  return `${subtaskSigns[subtask.state]} **\`${subtask.id}\` ${subtask.title}** — ${statusOf(task, subtask)}\n\n${subtask.deliverable}\n${list}`;
+  return `${subtaskSigns[subtask.state]} **\`${subtask.id}\` ${subtask.title}** — ${statusOf(task, subtask, nameOf)}\n\n${subtask.deliverable}\n${list}`;
 }
 
 export function planList(specs: readonly SubtaskSpec[]): string {
@@ -88,11 +94,11 @@ export function planList(specs: readonly SubtaskSpec[]): string {
     .join("\n");
 }
 
-export function statusLines(task: Task): string {
+export function statusLines(task: Task, nameOf: NameOf): string {
   const lines = Object.values(task.subtasks).map((subtask) => {
     const { id, title, state, progress } = subtask;
     const share = progress?.percent === undefined ? "" : `, ${progress.percent} %`;
-    return `- ${subtaskSigns[state]} \`${id}\` ${title}: ${statusOf(task, subtask)}${share}`;
+    return `- ${subtaskSigns[state]} \`${id}\` ${title}: ${statusOf(task, subtask, nameOf)}${share}`;
   });
   const { done, total } = progressOf(task);
   const tokens = task.tokens === 0 ? "" : ` ${task.tokens} tokens used.`;

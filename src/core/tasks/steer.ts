@@ -4,7 +4,7 @@ import type { Draft } from "../draft.ts";
 import type { AgentId, EffectId, UserId } from "../ids.ts";
 import type { Message } from "../input.ts";
 import { maySteer } from "../steering.ts";
-import { memberById } from "../world.ts";
+import { memberById, nameIn } from "../world.ts";
 import { known } from "./acting.ts";
 import { assignTo } from "./assign.ts";
 import { blockFor } from "./escalate.ts";
@@ -61,7 +61,7 @@ export function statusText(draft: Draft): string {
   const seen = task.patrol
     .slice(-3)
     .map(({ kind, subtask, did }) => `- 🛰️ ${kind}${subtask === undefined ? "" : ` \`${subtask}\``}: ${did}`);
-  return [statusLines(task), ...open, ...seen].join("\n");
+  return [statusLines(task, nameIn(draft.world)), ...open, ...seen].join("\n");
 }
 
 export function planText(draft: Draft): string {

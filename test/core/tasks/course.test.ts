@@ -45,7 +45,7 @@ describe("the course of a task", () => {
     expect(state).toMatchObject({ key: "spec", content: { state: "review", holder: bo.user, rework: 0 } });
     expect(state?.content["review"]).toMatchObject({ reviewer: rae.user });
     const edit = scene.says.find((say: Say) => say.replaces !== undefined);
-    expect(edit?.text).toContain("rae reviews it");
+    expect(edit?.text).toContain("Rae reviews it");
   });
 
   it("shows who of the crew takes part, and who was removed", () => {
