@@ -1,5 +1,6 @@
 /** Who of ours, and which people, are in a room, as its lane knows it. */
 import type { AgentId, RoomId } from "../core/ids.ts";
+import { agentsHere } from "../core/listening.ts";
 import type { World } from "../core/world.ts";
 import type { Members } from "../matrix/compose/mentions.ts";
 import type { Rooms } from "../rooms/rooms.ts";
@@ -20,8 +21,10 @@ export class Presence {
     return new Map([...people, ...crew]);
   }
 
+  /** Those on their way in as well: what they are told waits for them. */
   agentsIn(room: RoomId | undefined): readonly AgentId[] {
-    const seats = room === undefined ? undefined : this.#rooms.lane(room).state?.seats;
-    return [...this.#world.crew.values()].filter(({ user }) => seats?.[user]?.place === "joined").map(({ id }) => id);
+    const state = room === undefined ? undefined : this.#rooms.lane(room).state;
+    if (state === undefined) return [];
+    return agentsHere(this.#world, state).flatMap((user) => this.#world.crew.get(user)?.id ?? []);
   }
 }

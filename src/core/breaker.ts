@@ -72,7 +72,8 @@ function refusalOf(draft: Draft, from: CrewMember, to: UserId): string | undefin
   const { world, state } = draft;
   if (to === from.user) return "that is yourself.";
   if (world.crew.has(to)) {
-    if (draft.isJoined(to)) return undefined;
+    // Who is on the way in hears it then.
+    if (agentsHere(world, state).includes(to)) return undefined;
     const others = agentsHere(world, state).filter((user) => user !== from.user);
     return `${to} is not in this room. ${others.length === 0 ? "No other agent is." : `Agents here: ${others.join(", ")}.`}`;
   }

@@ -42,7 +42,12 @@ const shared = sharedStage({
     ...["kicked", "banned", "paused", "cancelled"].map((id) =>
       planRule([{ id }, { id: `${id}-next`, after: [id] }], id),
     ),
-    ...["kicked", "banned", "paused", "cancelled"].map((id) => hangs("executor", `/Your subtask \`${id}\`/`)),
+    ...["kicked", "banned"].map((id) => hangs("executor", `/Your subtask \`${id}\`/`)),
+    // The first prompt of a conversation: in a second try of the test as well.
+    ...["paused", "cancelled"].map((id) => ({
+      when: { role: "executor", last: `/Your subtask \`${id}\`/`, turn: 1 },
+      answer: { text: "Let me think.", hang: true },
+    })),
     ...badPlans("Hens"),
     ...badPlans("Eggs"),
     {
