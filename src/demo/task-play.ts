@@ -37,6 +37,11 @@ export async function playTask(parts: ConversationParts, steps: Steps): Promise<
   await task.see("the question whether the task is done", () => task.asked("final"));
   await task.see("the end of the task", () => task.isClosed());
   await steps.see("the word that the task has ended", () => (task.isToldEnd() ? true : undefined));
+  // The state may come a moment after the word.
+  await steps.see("the state of a task that has ended", () => {
+    const state = task.state();
+    return state === "done" || state === "cancelled" ? true : undefined;
+  });
   if (task.state() !== "done") steps.failed.push(`the end of the task: it is ${String(task.state())}`);
 }
 
