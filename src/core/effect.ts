@@ -3,6 +3,7 @@
  * made from its cause, so that doing one twice (after a crash, after a lost answer) is seen once.
  */
 import type { AgentId, EffectId, EventId, RoomId, SessionId, TurnId, UserId } from "./ids.ts";
+import type { FilesJobEffect, MediaFile, PublishCommit } from "./files.ts";
 import type { Task, Work } from "./tasks/task.ts";
 
 /** The message that an edit replaces: a known event, or one that an effect before it in the outbox will make. */
@@ -31,6 +32,8 @@ export interface Say {
   /** An edit in place instead of a new message. */
   readonly replaces?: Target;
   readonly turn?: TurnMark;
+  /** Goes with the words, which are then its caption. */
+  readonly file?: MediaFile;
   /** Code of an error that this message tells, for `dev.crewroom.error`. */
   readonly error?: string;
   /** The typed part of a message about a task, for `dev.crewroom.action`. Plain JSON. */
@@ -75,6 +78,15 @@ export interface OpenTask {
   /** The message that asked, to reply to. */
   readonly cause: EventId;
   readonly thread?: EventId;
+}
+
+/** Takes a message of ours back. */
+export interface Redact {
+  readonly kind: "redact";
+  readonly id: EffectId;
+  readonly as: UserId;
+  readonly event: EventId;
+  readonly reason: string;
 }
 
 export interface Join {
@@ -174,7 +186,21 @@ export interface Forget {
 }
 
 /** Kept in the outbox until done. */
-export type Effect = Say | Join | Leave | Follow | RunTurn | Announce | Forget | SetState | React | Invite | OpenTask;
+export type Effect =
+  | Say
+  | Join
+  | Leave
+  | Follow
+  | RunTurn
+  | Announce
+  | Forget
+  | SetState
+  | React
+  | Redact
+  | Invite
+  | OpenTask
+  | FilesJobEffect
+  | PublishCommit;
 
 /** Done at once after the record is written, and not repeated: losing one changes nothing that counts. */
 export type Fleeting =

@@ -170,6 +170,50 @@ export const errorTable = {
     certain: true,
     told: "operator",
   },
+  // Files
+  GIT_MISSING: {
+    sentence: "The program {program} is not installed; tasks' files need it.",
+    todo: "Install git 2.38 or newer (Debian: `apt-get install git`), then start Crewroom again.",
+    certain: true,
+    told: "operator",
+  },
+  GIT_FAILED: {
+    sentence: "git {command} failed: {reason}.",
+    todo: "The files are as they were. If it does not pass, look at the task's repository under `data`.",
+    certain: false,
+    told: "room",
+  },
+  FILES_FULL: {
+    sentence: "The disk of the task's files is full: {reason}.",
+    todo: "Make room under `data`; what was not recorded is recorded with the next change.",
+    certain: false,
+    told: "room",
+  },
+  FILES_MOVED: {
+    sentence: "{branch} is not where it was expected: somebody else moved it.",
+    todo: "Nothing is lost. Look at the file again, and repeat what you wanted.",
+    certain: true,
+    told: "room",
+  },
+  FILES_INCOMPLETE: {
+    sentence: "The files cannot be put together from the room:\n{missing}",
+    todo: "Look whether the messages named above were removed, or their media deleted, and ask who has them to send them again.",
+    certain: true,
+    told: "operator",
+  },
+  FILES_DAMAGED: {
+    sentence: "{what} is not what its message says: {reason}.",
+    todo: "It was not used. Fetch it again; if that does not help, the media store has damaged or replaced it.",
+    certain: true,
+    told: "operator",
+  },
+  SANDBOX_MISSING: {
+    sentence: "Commands cannot be shut in on this machine: {reason}.",
+    todo: "{install} Or, at your own risk, set `sandbox.mode: none` in the config.",
+    certain: true,
+    told: "room",
+  },
+
   // Rehearsal and demo
   REHEARSAL_INVALID: {
     sentence: "The rehearsal script {file} cannot be played: {reason}.",

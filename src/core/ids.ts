@@ -24,6 +24,8 @@ export type AgentId = Branded<"AgentId">;
 export type SessionId = Branded<"SessionId">;
 /** One prompt of a session. Deterministic: the same cause gives the same id after a restart. */
 export type TurnId = Branded<"TurnId">;
+/** Full name of a git commit: 40 hexadecimal digits. */
+export type CommitHash = Branded<"CommitHash">;
 /** Deterministic id of an effect, from which its Matrix transaction id is made. */
 export type EffectId = Branded<"EffectId">;
 
@@ -51,6 +53,11 @@ export function asEventId(text: unknown): EventId | undefined {
 /** Narrows to a room alias, or `undefined`. */
 export function asRoomAlias(text: unknown): RoomAlias | undefined {
   return typeof text === "string" && fits(text, "#") && text.indexOf(":") > 1 ? (text as RoomAlias) : undefined;
+}
+
+/** Narrows to a full commit hash, or `undefined`. */
+export function asCommitHash(text: unknown): CommitHash | undefined {
+  return typeof text === "string" && /^[0-9a-f]{40}$/.test(text) ? (text as CommitHash) : undefined;
 }
 
 /** Narrows to a media address of the form `mxc://server/id`, or `undefined`. */

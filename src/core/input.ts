@@ -3,7 +3,8 @@
  * All of it is plain data; `ts` is milliseconds since the epoch.
  */
 import type { AttachmentRef, Carried } from "./effect.ts";
-import type { EffectId, EventId, RoomId, TurnId, UserId } from "./ids.ts";
+import type { Bundle, Commit, FilesResult, HeldFile } from "./files.ts";
+import type { AgentId, CommitHash, EffectId, EventId, RoomId, TurnId, UserId } from "./ids.ts";
 import type { PowerLevels } from "./power.ts";
 import type { Action } from "./tasks/actions.ts";
 import type { Task } from "./tasks/task.ts";
@@ -100,6 +101,10 @@ export type MatrixInput = Message | Edit | Reaction | Redaction | Member | Power
 /** The answer to a `joined` whose snapshot is older than what the room knows by now: look again. */
 export const outdated = "outdated";
 
+/** The replies to `committed`: it is recorded; or it is not, because it is known or does not follow what is. */
+export const taken = "taken";
+export const notTaken = "not taken";
+
 /** Why a turn ended. `text` is all that the agent said in it. */
 export type TurnOutcome =
   | { readonly kind: "answered"; readonly text: string; readonly spoke: boolean }
@@ -171,6 +176,34 @@ export type OwnInput =
       readonly call: EffectId;
       readonly to?: UserId;
       readonly text: string;
+    }
+  /** A commit was made in the task's files. Taken once, and after its first parent; the reply tells, see {@link taken}. */
+  | { readonly kind: "committed"; readonly commit: Commit; readonly full?: boolean }
+  /** Files in an agent's worktree that are not committed. */
+  | {
+      readonly kind: "held";
+      readonly agent: AgentId;
+      readonly subtask: string;
+      readonly files: readonly HeldFile[];
+    }
+  /** A commit is in the room. Without a bundle when the media store does not take it. */
+  | {
+      readonly kind: "published";
+      readonly commit: CommitHash;
+      readonly branch: string;
+      /** The message that tells of it. */
+      readonly message: EventId;
+      readonly bundle?: Bundle;
+    }
+  /** A job of the files is done. */
+  | { readonly kind: "filesDone"; readonly effect: EffectId; readonly result: FilesResult }
+  /** Something of the files did not work, and the room should know: told once for each `id`. */
+  | {
+      readonly kind: "filesTrouble";
+      readonly id: EffectId;
+      readonly thread?: EventId;
+      readonly code: string;
+      readonly sentence: string;
     }
   /** An effect is done; `event` when it made one. */
   | { readonly kind: "done"; readonly effect: EffectId; readonly event?: EventId }

@@ -1,5 +1,5 @@
 /** Actions: typed requests of agents to change a task. People use commands and approvals, which do the same things. */
-import type { AgentId } from "../ids.ts";
+import type { AgentId, CommitHash } from "../ids.ts";
 import type { SubtaskId, SubtaskSpec, Verdict } from "./task.ts";
 
 /** A subtask as `revise_plan` gives it: `cancel` drops it. */
@@ -13,7 +13,13 @@ export type Action =
   | { readonly kind: "revise"; readonly subtasks: readonly RevisedSpec[]; readonly reason: string }
   | { readonly kind: "assign"; readonly subtask: SubtaskId; readonly agent: AgentId }
   | { readonly kind: "claim"; readonly subtask: SubtaskId }
-  | { readonly kind: "submit"; readonly subtask: SubtaskId; readonly summary: string }
+  | {
+      readonly kind: "submit";
+      readonly subtask: SubtaskId;
+      readonly summary: string;
+      /** Newest commit of its branch, when it has files. */
+      readonly commit?: CommitHash;
+    }
   | { readonly kind: "block"; readonly subtask: SubtaskId; readonly reason: string }
   | { readonly kind: "release"; readonly subtask: SubtaskId }
   | {

@@ -2,7 +2,7 @@
  * A task from its room's state events, when the store was lost. Leases are not taken over, since nobody works any more:
  * what ran is offered again under a new epoch, and what people were asked they are asked again.
  */
-import { type AgentId, agentUserId, asEventId, asUserId, type EventId } from "../ids.ts";
+import { type AgentId, agentUserId, asCommitHash, asEventId, asUserId, type EventId } from "../ids.ts";
 import type { CrewroomState } from "../input.ts";
 import type { World } from "../world.ts";
 import type { Review, ScoreEntry, Submission, Subtask, SubtaskState, Task } from "./task.ts";
@@ -137,14 +137,14 @@ function submissionOf(world: World, value: unknown): Submission | undefined {
   const content = object(value);
   const by = agentOf(world, content?.["by"]);
   if (content === undefined || by === undefined) return undefined;
-  const commit = text(content["commit"]);
+  const commit = asCommitHash(content["commit"]);
   return {
     id: text(content["id"]),
     by,
     epoch: count(content["epoch"]),
     summary: text(content["summary"]),
     ts: count(content["ts"]),
-    ...(commit === "" ? {} : { commit }),
+    ...(commit === undefined ? {} : { commit }),
   };
 }
 

@@ -2,7 +2,8 @@
  * A task and its subtasks, as the record of a task room keeps them. Plain JSON. How a subtask moves is the table in
  * `subtask-states.ts`; a task's state is derived from its parts (`taskStateOf`), never set.
  */
-import type { AgentId, EffectId, EventId, UserId } from "../ids.ts";
+import type { Conflict, TaskFiles } from "../files.ts";
+import type { AgentId, CommitHash, EffectId, EventId, UserId } from "../ids.ts";
 
 /** Chosen by the planner: `[a-z0-9][a-z0-9_-]{0,39}`, unique in its task. */
 export type SubtaskId = string;
@@ -43,14 +44,14 @@ export interface Lease {
 
 /** What a worker handed in. A review is bound to its id. */
 export interface Submission {
-  /** Hash of subtask, epoch, round and summary; with files, the review is bound to `commit` as well. */
+  /** Hash of subtask, epoch, round, summary and commit. */
   readonly id: string;
   readonly by: AgentId;
   readonly epoch: number;
   readonly summary: string;
   readonly ts: number;
-  /** Commit hash of the work's files. */
-  readonly commit?: string;
+  /** The newest commit of its branch when it was handed in; what is merged when it is approved. */
+  readonly commit?: CommitHash;
 }
 
 export type Verdict = "approve" | "reject";
@@ -88,6 +89,10 @@ export interface Subtask extends SubtaskSpec {
   readonly lease?: Lease;
   /** There while it is in `review` and a reviewer was chosen. */
   readonly reviewLease?: Lease;
+  /** It is approved by this, and its files are being merged: only after that it is done. */
+  readonly merging?: Review;
+  /** Its files do not go together with `main`: its worktree shows both sides until it is handed in again. */
+  readonly conflict?: { readonly main: CommitHash; readonly conflicts: readonly Conflict[] };
   /** Who worked on it last: rework goes back to them. */
   readonly worker?: AgentId;
   /** How often it was rejected. */
@@ -142,6 +147,8 @@ export interface Task {
   readonly number: number;
   readonly title: string;
   readonly brief: string;
+  /** There once a file was recorded. */
+  readonly files?: TaskFiles;
   /** Rules of this task, told to its agents. */
   readonly rules: string;
   /** Who asked for it. */

@@ -1,0 +1,149 @@
+/**
+ * Runs the `git` program: argument arrays, no shell, and an environment in which nothing of the machine, of the user or
+ * of a repository's content can change what it does. Hooks, system and user config, pagers, editors, prompts and every
+ * transport are off; only the repository's own config counts, which agents cannot write.
+ */
+import { spawn } from "node:child_process";
+import { CrewError } from "../core/errors.ts";
+
+export interface GitCall {
+  /** Given to it on its standard input. Default: none. */
+  readonly input?: string | Uint8Array;
+  /** Beside the clean environment, e.g. `GIT_INDEX_FILE`. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+  /** Exit codes that are answers and no failures. Default: only 0. */
+  readonly expected?: readonly number[];
+  /** Longest output that is taken, in bytes; above it the call fails. Default: 64 MiB. */
+  readonly maxBytes?: number;
+}
+
+export interface GitAnswer {
+  readonly code: number;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+/** Where it works. Never found out from the files: a worktree's content must not choose the repository. */
+export interface GitPlace {
+  /** The bare repository, or a worktree's folder in it (`<repository>/worktrees/<id>`). */
+  readonly gitDir: string;
+  readonly workTree?: string;
+}
+
+export interface Git {
+  /**
+   * @throws CrewError `GIT_MISSING`; `FILES_FULL` on a full disk; `GIT_FAILED` with what git said, for any other exit code
+   * than the expected; the signal's reason when it aborts.
+   */
+  run(place: GitPlace | undefined, args: readonly string[], call?: GitCall): Promise<GitAnswer>;
+  /** The output as text, without the line break at its end. */
+  text(place: GitPlace | undefined, args: readonly string[], call?: GitCall): Promise<string>;
+}
+
+/** Kept away from every call, whatever a repository says. */
+const settings = [
+  "core.hooksPath=/dev/null",
+  "core.fsmonitor=false",
+  "core.untrackedCache=false",
+  "core.quotePath=false",
+  "core.autocrlf=false",
+  "core.precomposeUnicode=true",
+  "core.longPaths=true",
+  "core.attributesFile=/dev/null",
+  "core.excludesFile=/dev/null",
+  "protocol.allow=never",
+  "transfer.fsckObjects=true",
+  "submodule.recurse=false",
+  "diff.external=",
+  "commit.gpgSign=false",
+  "tag.gpgSign=false",
+  "gc.auto=0",
+  "maintenance.auto=false",
+  "advice.detachedHead=false",
+  "safe.directory=*",
+].flatMap((setting) => ["-c", setting]);
+
+const defaultMaxBytes = 64 * 1024 * 1024;
+
+/** @param program Default: `git` in the path. */
+export function createGit(program = "git"): Git {
+  const environment = {
+    PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
+    HOME: "/nonexistent",
+    XDG_CONFIG_HOME: "/nonexistent",
+    LC_ALL: "C.UTF-8",
+    TZ: "UTC",
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    GIT_ATTR_NOSYSTEM: "1",
+    GIT_TERMINAL_PROMPT: "0",
+    GIT_ASKPASS: "true",
+    GIT_EDITOR: "true",
+    GIT_PAGER: "cat",
+    GIT_OPTIONAL_LOCKS: "0",
+    GIT_NO_REPLACE_OBJECTS: "1",
+    GIT_LITERAL_PATHSPECS: "1",
+    GIT_ADVICE: "0",
+  };
+
+  function run(place: GitPlace | undefined, args: readonly string[], call: GitCall = {}): Promise<GitAnswer> {
+    const { input, env = {}, signal, expected = [0], maxBytes = defaultMaxBytes } = call;
+    signal?.throwIfAborted();
+    const where =
+      place === undefined
+        ? []
+        : [`--git-dir=${place.gitDir}`, ...(place.workTree === undefined ? [] : [`--work-tree=${place.workTree}`])];
+    const { promise, resolve, reject } = Promise.withResolvers<GitAnswer>();
+    const child = spawn(program, [...settings, ...where, ...args], {
+      env: { ...environment, ...env },
+      ...(place?.workTree === undefined ? {} : { cwd: place.workTree }),
+      ...(signal === undefined ? {} : { signal }),
+      stdio: ["pipe", "pipe", "pipe"],
+      windowsHide: true,
+    });
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
+    let size = 0;
+    child.stdout.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= maxBytes) out.push(chunk);
+      else child.kill();
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      if (err.length < 64) err.push(chunk);
+    });
+    // It may end before it has read everything: its exit code tells more than the broken pipe.
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(input);
+    child.on("error", (thrown: NodeJS.ErrnoException) => {
+      if (signal?.aborted === true) reject(signal.reason as Error);
+      else if (thrown.code === "ENOENT") reject(new CrewError("GIT_MISSING", { program }, thrown));
+      else reject(new CrewError("GIT_FAILED", { command: args[0] ?? "", reason: thrown.message }, thrown));
+    });
+    child.on("close", (code) => {
+      const stderr = Buffer.concat(err).toString().trim();
+      const fail = (reason: string): void => reject(new CrewError("GIT_FAILED", { command: args[0] ?? "", reason }));
+      if (signal?.aborted === true) reject(signal.reason as Error);
+      else if (size > maxBytes) fail(`its answer is longer than ${maxBytes} bytes`);
+      else if (code !== null && expected.includes(code)) resolve({ code, stdout: Buffer.concat(out, size), stderr });
+      else if (/No space left on device|Disk quota exceeded|File too large/i.test(stderr))
+        reject(new CrewError("FILES_FULL", { reason: stderr.split("\n").at(-1) ?? "" }));
+      else fail(stderr === "" ? `it ended with ${code ?? "a signal"}` : stderr);
+    });
+    return promise;
+  }
+
+  return {
+    run,
+    text: async (place, args, call) => (await run(place, args, call)).stdout.toString().replace(/\n$/, ""),
+  };
+}
+
+/** Least version: `merge-tree --write-tree` came with it. */
+export const leastGit = "2.38";
+
+/** Version of the program, e.g. `2.39.5`. @throws CrewError `GIT_MISSING`. */
+export async function gitVersion(git: Git): Promise<string> {
+  return /(\d+\.\d+(?:\.\d+)*)/.exec(await git.text(undefined, ["version"]))?.[1] ?? "0";
+}
