@@ -10,6 +10,8 @@ export function withAbsolutePaths(config: Config, folder: string): Config {
     store: absoluteStore(config.store, folder),
     data: resolve(folder, config.data),
     tasks: withAbsoluteRoles(config.tasks, folder),
+    files: { ...config.files, git: absoluteProgram(config.files.git, folder) },
+    sandbox: { ...config.sandbox, readable: config.sandbox.readable.map((path) => resolve(folder, path)) },
     bot: withAbsoluteAvatar(config.bot, folder),
     agents: config.agents.map((agent) => withAbsoluteAvatar(agent, folder)),
   };
@@ -18,6 +20,11 @@ export function withAbsolutePaths(config: Config, folder: string): Config {
 function absoluteStore(store: string, folder: string): string {
   const path = /^sqlite:(?!:memory:)(?:\/\/(?=\/))?(.*)$/s.exec(store)?.[1];
   return path === undefined ? store : `sqlite:${resolve(folder, path)}`;
+}
+
+/** A name without a slash is looked up in the PATH. */
+function absoluteProgram(program: string, folder: string): string {
+  return program.includes("/") ? resolve(folder, program) : program;
 }
 
 function withAbsoluteRoles(tasks: Config["tasks"], folder: string): Config["tasks"] {

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { levels } from "../core/permissions.ts";
 import { agents } from "./agents.ts";
 import { avatar, count, httpUrl, isActor, serverName } from "./fields.ts";
+import { files, sandbox } from "./files.ts";
 import { limits } from "./limits.ts";
 import { model } from "./models.ts";
 import { patrol, tasks } from "./tasks.ts";
@@ -96,6 +97,8 @@ export const configSchema = z.strictObject({
   rooms: rooms.describe("Rooms that the bot creates."),
   tasks: tasks.describe("How the crew's work is planned, given out and reviewed."),
   patrol: patrol.describe("From when on the bridge counts something in a task as wrong, and acts or asks."),
+  files: files.describe("How the files of tasks are recorded."),
+  sandbox: sandbox.describe("What the commands of agents can reach and use."),
   limits: limits.describe("Sizes, time-outs and the breaker that ends loops between agents."),
   logging: logging.describe("What is written to standard error. Never a secret, and no message's text at info."),
 });

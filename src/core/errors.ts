@@ -207,6 +207,12 @@ export const errorTable = {
     certain: true,
     told: "operator",
   },
+  FILE_REFUSED: {
+    sentence: "{path} cannot be used: {reason}.",
+    todo: "Give a path inside the task's files, such as src/main.ts.",
+    certain: true,
+    told: "room",
+  },
   SANDBOX_MISSING: {
     sentence: "Commands cannot be shut in on this machine: {reason}.",
     todo: "{install} Or, at your own risk, set `sandbox.mode: none` in the config.",

@@ -22,6 +22,8 @@ describe("the sample config", () => {
       overrides: {
         tasks: null,
         patrol: null,
+        files: null,
+        sandbox: null,
         limits: null,
         logging: null,
         rooms: null,
