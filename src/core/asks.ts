@@ -31,6 +31,14 @@ export type AskMatter =
   /** A subtask that nobody can go on with: rejected too often, no worker, no reviewer, blocked, concern. */
   | { readonly kind: "subtask"; readonly subtask: SubtaskId; readonly why: string }
   | { readonly kind: "budget" }
+  /** A file that looks like a secret: may it be recorded? */
+  | {
+      readonly kind: "secret";
+      readonly subtask: SubtaskId;
+      readonly agent: AgentId;
+      readonly path: string;
+      readonly sha256: string;
+    }
   /** An agent's `ask_human`. */
   | { readonly kind: "question"; readonly session: string; readonly agent: AgentId };
 

@@ -12,6 +12,9 @@ import { edit, message, reaction, redaction } from "./people.ts";
 import type { RoomRecord } from "./record.ts";
 import { act } from "./tasks/act.ts";
 import { advance } from "./tasks/advance.ts";
+import { committed, filesTrouble, published } from "./tasks/files.ts";
+import { held } from "./tasks/held.ts";
+import { filesDone } from "./tasks/merging.ts";
 import { taskOpened, taskRoom } from "./tasks/open.ts";
 import { budget, tick } from "./tasks/patrol.ts";
 import { renew } from "./tasks/turn-over.ts";
@@ -115,6 +118,16 @@ function ownInput(draft: Draft, input: OwnInput): void {
       if (session !== undefined) renew(draft, session);
       return;
     }
+    case "committed":
+      return committed(draft, input);
+    case "published":
+      return published(draft, input);
+    case "held":
+      return held(draft, input);
+    case "filesDone":
+      return filesDone(draft, input);
+    case "filesTrouble":
+      return filesTrouble(draft, input);
     case "tick":
       return tick(draft);
     case "taskOpened":

@@ -183,7 +183,9 @@ export type FilesJob =
       readonly branch: Branch;
       readonly by: UserId;
     }
-  | { readonly kind: "archive"; readonly commit?: string };
+  | { readonly kind: "archive"; readonly commit?: string }
+  /** Every branch is told anew in full: the room has changed. */
+  | { readonly kind: "republish" };
 
 /** A file in the media store, to be said in the room. */
 export interface MediaFile {

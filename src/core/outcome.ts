@@ -7,6 +7,7 @@ import type { OwnInput, TurnOutcome } from "./input.ts";
 import { maySpeak } from "./power.ts";
 import { type RunningTurn, saidLimit, type Session } from "./room.ts";
 import { taskSaid } from "./tasks/hooks.ts";
+import { mergeFailed } from "./tasks/merging.ts";
 import { turnOver } from "./tasks/turn-over.ts";
 import { begin, beginAll, conclude, placement, putSession, sessionOfTurn } from "./turns.ts";
 import { memberById } from "./world.ts";
@@ -169,6 +170,22 @@ export function failed(draft: Draft, input: Of<"failed">): void {
         ...inThread(effect.thread),
       });
       return;
+    case "publish":
+      draft.announce(
+        told,
+        `A change of files in ${room} (${effect.commit.hash.slice(0, 7)}) is kept, but the room was not told. ${input.sentence}`,
+      );
+      return;
+    case "files":
+      if (effect.job.kind === "merge") mergeFailed(draft, effect.job.subtask, input.sentence);
+      else
+        draft.notice(told, `⚠️ ${input.sentence}`, {
+          error: input.code,
+          ...(effect.asked === undefined ? {} : { replyTo: effect.asked.event, mentions: [effect.asked.by] }),
+          ...inThread(effect.thread),
+        });
+      return;
+    case "redact":
     case "leave":
     case "forget":
     case "announce":

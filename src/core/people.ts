@@ -6,6 +6,7 @@ import type { EffectId, EventId, UserId } from "./ids.ts";
 import type { Edit, Message, Reaction, Redaction } from "./input.ts";
 import { addressees, agentsHere, authorOf } from "./listening.ts";
 import { may, refuse } from "./steering.ts";
+import { fileDropped, fileWithdrawn } from "./tasks/files.ts";
 import { wordsForTask } from "./tasks/hooks.ts";
 import { begin, hear, putSession, takeBack } from "./turns.ts";
 import { type CrewMember, isOwn } from "./world.ts";
@@ -23,6 +24,7 @@ export function message(draft: Draft, input: Message): void {
     command(draft, input);
     return;
   }
+  fileDropped(draft, input);
   if (replyAnswers(draft, input)) return;
   const users = addressees(draft.world, draft.state, input);
   const meant = users.length === 0 ? wordsForTask(draft, input) : undefined;
@@ -113,6 +115,7 @@ export function edit(draft: Draft, input: Edit): void {
 
 /** What is withdrawn is not done: taken from the queue, its turn taken back, and forgotten in the history. */
 export function redaction(draft: Draft, input: Redaction): void {
+  fileWithdrawn(draft, input);
   for (const [key, session] of Object.entries(draft.state.sessions)) {
     const turn = session.causes.find(([cause]) => cause === input.target)?.[1];
     const waits = session.queue.some((heard) => heard.cause === input.target);

@@ -162,6 +162,13 @@ function orderOf(room: RoomId, effect: Effect): string {
       return `${room} ${effect.history} turn`;
     case "state":
       return `${room} state`;
+    case "publish":
+      return `${room} publish`;
+    case "files":
+      // What people ask to see need not wait for a large merge.
+      return `${room} files ${effect.job.kind}`;
+    case "redact":
+      return `${room} redact`;
     case "invite":
       return `${room} invite ${effect.user}`;
     case "openTask":

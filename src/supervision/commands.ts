@@ -6,6 +6,7 @@ import { may, maySteer, refuse } from "../core/steering.ts";
 import type { World } from "../core/world.ts";
 import { answerCommands } from "./answer-commands.ts";
 import { type Command, quoted, usageOf } from "./command.ts";
+import { fileCommands } from "./file-commands.ts";
 import { talkCommands } from "./talk-commands.ts";
 import { taskCommands } from "./task-commands.ts";
 
@@ -19,7 +20,13 @@ export function crewCommands(version: string): readonly Command[] {
     steers: "no",
     run: () => table.map((command) => `- ${usageOf(command)} — ${command.help}`).join("\n"),
   };
-  const table: readonly Command[] = [help, ...taskCommands, ...answerCommands, ...talkCommands(version)];
+  const table: readonly Command[] = [
+    help,
+    ...taskCommands,
+    ...fileCommands,
+    ...answerCommands,
+    ...talkCommands(version),
+  ];
   return table;
 }
 

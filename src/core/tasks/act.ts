@@ -91,7 +91,7 @@ function decideAction(draft: Draft, input: Act, member: CrewMember, session: Act
     case "claim":
       return claim(draft, acting, subtask);
     case "submit":
-      return submit(draft, acting, subtask, action.summary);
+      return submit(draft, acting, subtask, action);
     case "block":
       return block(draft, acting, subtask, action.reason);
     case "release":
@@ -173,7 +173,12 @@ function claim(draft: Draft, acting: Acting, subtask: Subtask): string {
   return `Yours: \`${subtask.id}\`, epoch ${given.epoch}. Deliverable: ${subtask.deliverable} Acceptance: ${subtask.acceptance.join("; ")}`;
 }
 
-function submit(draft: Draft, acting: Acting, subtask: Subtask, summary: string): string {
+function submit(
+  draft: Draft,
+  acting: Acting,
+  subtask: Subtask,
+  { summary, commit }: Extract<Action, { kind: "submit" }>,
+): string {
   const { member, session, input } = acting;
   const refusal = notHolder(acting, subtask);
   if (refusal !== undefined) {
@@ -182,13 +187,14 @@ function submit(draft: Draft, acting: Acting, subtask: Subtask, summary: string)
   }
   const { epoch } = subtask;
   const submission: Submission = {
-    id: idFrom("submission", draft.state.room, subtask.id, epoch, subtask.rework, summary),
+    id: idFrom("submission", draft.state.room, subtask.id, epoch, subtask.rework, summary, commit ?? ""),
     by: member.id,
     epoch,
     summary,
     ts: draft.now,
+    ...(commit === undefined ? {} : { commit }),
   };
-  const moved = moveSubtask(draft, without(subtask, "lease", "progress"), "submit", {
+  const moved = moveSubtask(draft, without(subtask, "lease", "progress", "conflict"), "submit", {
     submission,
     tries: 0,
     reviewTries: 0,
@@ -198,10 +204,17 @@ function submit(draft: Draft, acting: Acting, subtask: Subtask, summary: string)
   if (moved === undefined) return `Not done: ${notNow(subtask, "submit")}`;
   draft.say(input.call, {
     as: member.user,
-    text: `📦 **Handed in \`${subtask.id}\`**\n\n${summary}`,
+    text: `📦 **Handed in \`${subtask.id}\`**${commit === undefined ? "" : ` at \`${commit.slice(0, 7)}\``}\n\n${summary}`,
     ...inThread(subtask),
     turn: { agent: member.id, turn: input.turn, hops: session.running.hops },
-    action: { kind: "submit", subtask: subtask.id, epoch, submission: submission.id, version: moved.version },
+    action: {
+      kind: "submit",
+      subtask: subtask.id,
+      epoch,
+      submission: submission.id,
+      version: moved.version,
+      ...(commit === undefined ? {} : { commit }),
+    },
   });
   return `Handed in. \`${subtask.id}\` is in review now; you are told of the outcome. End your turn.`;
 }

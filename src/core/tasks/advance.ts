@@ -8,6 +8,7 @@ import type { AgentId, UserId } from "../ids.ts";
 import { memberById, nameIn } from "../world.ts";
 import { isClosed, isUnlocked, progressOf, subtasksOf, taskStateOf } from "./derive.ts";
 import { askAboutSubtask, blockFor } from "./escalate.ts";
+import { filesJob, filesOf } from "./files.ts";
 import { endTurn, giveReview, giveWork, takeReview, takeWork, tell } from "./give.ts";
 import { clearTask, moveSubtask, patrolled, putTask, without } from "./ledger.ts";
 import { mirror } from "./mirror.ts";
@@ -131,6 +132,7 @@ function offer(draft: Draft, id: string): void {
 function review(draft: Draft, id: string): void {
   const subtask = draft.state.task?.subtasks[id];
   if (subtask?.state !== "review" || subtask.reviewLease !== undefined || subtask.ask !== undefined) return;
+  if (subtask.merging !== undefined) return;
   const able = reviewersFor(draft, subtask);
   if (able.length === 0 || subtask.reviewTries >= draft.world.tasks.max_tries) {
     const why = able.length === 0 ? "no other agent may review it" : `${subtask.reviewTries} reviews came to no end`;
@@ -157,11 +159,13 @@ function finish(draft: Draft): void {
     }
     return;
   }
+  const nobodyAsked = task.finalAsk === undefined && task.proposal === undefined && task.denied === undefined;
+  if (nobodyAsked) handOver(draft);
   if (draft.world.tasks.final_approval === "none") {
     close(draft, draft.world.bot);
     return;
   }
-  if (task.finalAsk !== undefined || task.proposal !== undefined || task.denied !== undefined) return;
+  if (!nobodyAsked) return;
   const delivered = subtasksOf(task)
     .filter(({ state }) => state === "done")
     .map(({ id, submission, reviews }) => {
@@ -179,6 +183,12 @@ function finish(draft: Draft): void {
     timeout: "none",
   });
   putTask(draft, { finalAsk: asked.id });
+}
+
+/** All files of the task, for whoever is to judge them. */
+function handOver(draft: Draft): void {
+  const { main } = filesOf(draft.state).heads;
+  if (main !== undefined) filesJob(draft, `${draft.state.room}:archive:${main}`, { kind: "archive", commit: main });
 }
 
 export function close(draft: Draft, by: UserId): void {

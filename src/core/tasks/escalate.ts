@@ -26,7 +26,7 @@ export function blockFor(draft: Draft, subtask: Subtask, reason: string): void {
 export function askAboutSubtask(
   draft: Draft,
   subtask: Subtask,
-  why: "rework" | "worker" | "reviewer" | "blocked" | "concern",
+  why: "rework" | "worker" | "reviewer" | "blocked" | "concern" | "merge",
   text: string,
 ): void {
   const options = {
@@ -35,6 +35,7 @@ export function askAboutSubtask(
     worker: ["retry", "cancel"],
     blocked: ["retry", "cancel"],
     concern: ["retry", "keep", "cancel"],
+    merge: ["approve", "retry", "cancel"],
   }[why].map((id) => subtaskOptions[id] ?? { id, key: "❔", label: id });
   const asked = ask(draft, {
     matter: { kind: "subtask", subtask: subtask.id, why },

@@ -8,6 +8,7 @@ import { maySteer } from "../steering.ts";
 import { memberById } from "../world.ts";
 import { askForPlan } from "./advance.ts";
 import { isClosed, subtasksOf } from "./derive.ts";
+import { filesJob } from "./files.ts";
 import { takeReview, takeWork } from "./give.ts";
 import { patrolled, putSubtask } from "./ledger.ts";
 import { bringCrew } from "./open.ts";
@@ -90,6 +91,8 @@ export function taskRead(draft: Draft, snapshot: Snapshot, moved: Task | undefin
       ? "♻️ I lost my notes and read this task from the room. What was being worked on is offered again; what you were asked I ask again."
       : "♻️ The task goes on in this room. What was being worked on is offered again; what you were asked I ask again.";
   draft.notice(`${draft.state.room}:rebuilt:${draft.now}`, text);
+  if (moved !== undefined && task.files !== undefined)
+    filesJob(draft, `${draft.state.room}:republish`, { kind: "republish" });
   bringCrew(draft);
   if (!task.planned && task.planner !== undefined && task.paused === undefined) askForPlan(draft);
 }

@@ -42,7 +42,17 @@ export function touchSubtask(draft: Draft, subtask: Subtask): void {
   draft.set({ task: { ...task, subtasks: { ...task.subtasks, [subtask.id]: subtask } } });
 }
 
-type Optional = "lease" | "reviewLease" | "ask" | "assigned" | "reason" | "progress" | "submission" | "started";
+type Optional =
+  | "lease"
+  | "reviewLease"
+  | "ask"
+  | "assigned"
+  | "reason"
+  | "progress"
+  | "submission"
+  | "started"
+  | "merging"
+  | "conflict";
 
 /** The subtask without some of its optional fields. */
 export function without(subtask: Subtask, ...keys: readonly Optional[]): Subtask {
@@ -61,7 +71,8 @@ export function moveSubtask(
   const state = after(subtask.state, move);
   if (state === undefined) return undefined;
   draft.notes.push({ kind: "moved", move });
-  return putSubtask(draft, { ...subtask, ...patch, state, since: draft.now });
+  // Whatever happens to it, nobody waits any more for the merge of what it was.
+  return putSubtask(draft, { ...without(subtask, "merging"), ...patch, state, since: draft.now });
 }
 
 export function score(draft: Draft, id: SubtaskId, agent: AgentId, reason: ScoreReason): void {

@@ -25,6 +25,15 @@ export function mirror(draft: Draft): void {
     taskContent(draft, task),
     taskContent(draft, { ...task, version: 0, tokens: 0 }),
   );
+  if (task.files?.head !== undefined)
+    state(
+      draft,
+      "head",
+      "dev.crewroom.head",
+      "",
+      { v: 1, ...task.files.head, branches: task.files.heads },
+      task.files.head,
+    );
   for (const member of draft.world.crew.values()) mirrorAgent(draft, member);
   state(draft, "name", "m.room.name", "", { name: roomName(task) });
   state(draft, "topic", "m.room.topic", "", { topic });
@@ -175,6 +184,9 @@ export function subtaskContent(draft: Draft, subtask: Subtask): SubtaskContent {
             score: last.score,
             issues: last.issues,
             submission: last.submission,
+            ...(submission?.commit === undefined || last.submission !== submission.id
+              ? {}
+              : { commit: submission.commit }),
             comment: last.comment,
             ts: last.ts,
           }),

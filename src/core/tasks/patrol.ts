@@ -154,7 +154,7 @@ export function waitOf(draft: Pick<Draft, "world">, subtask: Subtask): Wait | un
   const { patrol } = draft.world;
   if (subtask.ask !== undefined) return undefined;
   if (subtask.state === "ready") return { kind: "unclaimed", minutes: patrol.unclaimed_minutes };
-  if (subtask.state === "review" && subtask.reviewLease === undefined)
+  if (subtask.state === "review" && subtask.reviewLease === undefined && subtask.merging === undefined)
     return { kind: "review_waits", minutes: patrol.review_wait_minutes };
   if (subtask.state === "blocked") return { kind: "blocked", minutes: patrol.blocked_minutes };
   return undefined;

@@ -36,6 +36,8 @@ export function reworkPrompt(subtask: Subtask): string {
   const last = subtask.reviews.at(-1);
   const issues = (last?.issues ?? []).map((issue) => `- ${issue}`).join("\n");
   const comment = last === undefined || last.comment === "" ? "" : `\n${last.comment}`;
+  if (subtask.conflict !== undefined)
+    return `\`${subtask.id}\` was approved, but does not go together with what others changed on main meanwhile:\n${issues}\n\nYour files show both sides (<<<<<<< to >>>>>>>). Bring them together so that neither is lost, then hand in again with submit_work.`;
   return `\`${subtask.id}\` was rejected by ${last?.reviewer ?? "a person"} (score ${last?.score ?? "–"}). To mend:\n${issues}${comment}\n\nThen hand it in again with submit_work.`;
 }
 

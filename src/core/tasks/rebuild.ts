@@ -2,6 +2,7 @@
  * A task from its room's state events, when the store was lost. Leases are not taken over, since nobody works any more:
  * what ran is offered again under a new epoch, and what people were asked they are asked again.
  */
+import { branchOf, noFiles } from "../files.ts";
 import { type AgentId, agentUserId, asCommitHash, asEventId, asUserId, type EventId } from "../ids.ts";
 import type { CrewroomState } from "../input.ts";
 import type { World } from "../world.ts";
@@ -60,6 +61,7 @@ export function rebuiltTask(world: World, events: readonly CrewroomState[], now:
     rules: text(content["rules"]),
     asker,
     created: count(content["created"]),
+    ...filesIn(events),
     version: count(content["version"]) + versionGap,
     subtasks: Object.fromEntries(sorted.map(({ key, content: own }) => [key, subtaskOf(world, key, own, now)])),
     planned: content["planned"] === true,
@@ -78,6 +80,27 @@ export function rebuiltTask(world: World, events: readonly CrewroomState[], now:
     ),
     notes: [],
   };
+}
+
+/**
+ * The heads of its branches as the room shows them. Where a repository is further than that, its newer commits are told
+ * (again); where there is none any more, it is put together from the room.
+ */
+function filesIn(events: readonly CrewroomState[]): Pick<Task, "files"> {
+  const content = events.find(({ type, key }) => type === "dev.crewroom.head" && key === "")?.content;
+  const commit = asCommitHash(content?.["commit"]);
+  const message = asEventId(content?.["message"]);
+  const told = Object.entries(object(content?.["branches"]) ?? {});
+  const handedIn = events
+    .filter(({ type }) => type === "dev.crewroom.subtask")
+    .map(({ key, content: own }) => [branchOf(key), own["commit"]] as const);
+  const heads = [...told, ...handedIn].flatMap(([branch, head]) => {
+    const hash = asCommitHash(head);
+    return hash === undefined ? [] : [[branch, hash] as const];
+  });
+  if (heads.length === 0) return {};
+  const head = commit === undefined || message === undefined ? {} : { head: { commit, message } };
+  return { files: { ...noFiles, heads: Object.fromEntries(heads), ...head } };
 }
 
 /** A task that goes on in the room that replaced its own: its threads and questions stay behind. */

@@ -6,7 +6,8 @@ import type { Action } from "./actions.ts";
 import { askAboutSubtask } from "./escalate.ts";
 import { moveSubtask, putSubtask, score, without } from "./ledger.ts";
 import { after } from "./subtask-states.ts";
-import type { Review, Subtask, Verdict } from "./task.ts";
+import { approve } from "./merging.ts";
+import type { Review, Subtask, SubtaskId, Verdict } from "./task.ts";
 import { reviewersFor } from "./team.ts";
 
 type ReviewAction = Extract<Action, { kind: "review" }>;
@@ -46,7 +47,7 @@ export function judge(draft: Draft, acting: Acting, subtask: Subtask, action: Re
     },
   });
   score(draft, subtask.id, member.id, "review_done");
-  conclude(draft, review);
+  conclude(draft, subtask.id, review);
   return verdict === "approve" ? "Approved. End your turn." : "Rejected; its worker is told. End your turn.";
 }
 
@@ -54,6 +55,7 @@ function notReviewer(draft: Draft, { member, session }: Acting, subtask: Subtask
   if (subtask.submission?.by === member.id || subtask.worker === member.id)
     return `you worked on \`${subtask.id}\` yourself; somebody else reviews it.`;
   if (after(subtask.state, "approve") === undefined) return notNow(subtask, "approve");
+  if (subtask.merging !== undefined) return `\`${subtask.id}\` is approved already, and is being merged.`;
   if (subtask.ask !== undefined) return `a person is asked about \`${subtask.id}\`.`;
   const { reviewLease } = subtask;
   if (reviewLease === undefined)
@@ -75,25 +77,12 @@ function problemOf({ verdict, score: points, issues }: ReviewAction): string | u
 }
 
 /** What follows from a review. */
-function conclude(draft: Draft, review: Review): void {
-  const subtask = Object.values(draft.state.task?.subtasks ?? {}).find(
-    ({ submission }) => submission?.id === review.submission,
-  );
+function conclude(draft: Draft, id: SubtaskId, review: Review): void {
+  // Read again: the reviewer has its score by now.
+  const subtask = draft.state.task?.subtasks[id];
   if (subtask === undefined) return;
   if (review.verdict === "approve") approve(draft, subtask, review);
   else reject(draft, subtask, review);
-}
-
-export function approve(draft: Draft, subtask: Subtask, review: Review): void {
-  const { submission, rework, started, estimate_minutes: minutes } = subtask;
-  const moved = moveSubtask(draft, without(subtask, "reviewLease", "ask", "reason"), "approve", {
-    reviews: [...subtask.reviews, review],
-  });
-  if (moved === undefined || submission === undefined) return;
-  score(draft, subtask.id, submission.by, rework === 0 ? "first_pass" : "after_rework");
-  const took = submission.ts - (started ?? submission.ts);
-  if (minutes !== undefined && rework === 0 && took <= minutes * 60_000)
-    score(draft, subtask.id, submission.by, "on_time");
 }
 
 export function reject(draft: Draft, subtask: Subtask, review: Review): void {
@@ -142,13 +131,13 @@ export function overturn(draft: Draft, user: UserId, subtask: Subtask, verdict: 
     if (redo === undefined) return `\`${subtask.id}\` is ${subtask.state}.`;
     score(draft, subtask.id, worker, "overturned_work");
   } else if (verdict === "approve" && ["rework", "working", "ready", "blocked"].includes(subtask.state)) {
-    putSubtask(draft, {
-      ...without(subtask, "lease", "reviewLease", "ask", "reason", "progress"),
-      state: "done",
+    const judged = putSubtask(draft, {
+      ...without(subtask, "lease", "reviewLease", "ask", "reason", "progress", "conflict"),
+      state: "review",
       since: draft.now,
-      reviews: [...marked, review],
+      reviews: marked,
     });
-    draft.notes.push({ kind: "moved", move: "approve" });
+    approve(draft, judged, review);
   } else {
     return `\`${subtask.id}\` is ${subtask.state}; its review cannot be turned around now.`;
   }

@@ -6,6 +6,7 @@ import { memberById } from "../world.ts";
 import { askForPlan, cancelTask, close } from "./advance.ts";
 import { tell } from "./give.ts";
 import { clearTask, moveSubtask, putSubtask, putTask, without } from "./ledger.ts";
+import { secretJudged } from "./held.ts";
 import { cancelSubtask, planOf, putInForce } from "./planning.ts";
 import { pauseTask } from "./rest.ts";
 import { overturn } from "./review.ts";
@@ -38,6 +39,8 @@ export function settle(draft: Draft, ask: Ask, answer: Answer): void {
       clearTask(draft, "ask");
       if (answer.by === undefined || answer.option !== "approve") return;
       return moreBudget(draft);
+    case "secret":
+      return secretJudged(draft, matter, answer);
     case "subtask": {
       const subtask = draft.state.task?.subtasks[matter.subtask];
       if (subtask !== undefined) decided(draft, subtask, answer);

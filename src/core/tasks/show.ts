@@ -61,6 +61,7 @@ export function statusOf(task: Task, subtask: Subtask, nameOf: NameOf): string {
     case "working":
       return `${called(lease?.agent, "somebody")} works on it${round}`;
     case "review":
+      if (subtask.merging !== undefined) return "approved, is being merged";
       return reviewLease === undefined ? "waits for a reviewer" : `${nameOf(reviewLease.agent)} reviews it${round}`;
     case "rework":
       return subtask.ask === undefined

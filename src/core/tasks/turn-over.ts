@@ -35,7 +35,12 @@ export function turnOver(draft: Draft, session: Session, running: RunningTurn, i
 }
 
 function waitsForAnswer(draft: Draft, session: string): boolean {
-  return (draft.state.asks ?? []).some(({ matter }) => matter.kind === "question" && matter.session === session);
+  const of = draft.state.sessions[session];
+  return (draft.state.asks ?? []).some(
+    ({ matter, thread }) =>
+      (matter.kind === "question" && matter.session === session) ||
+      (matter.kind === "secret" && matter.agent === of?.agent && thread === of.thread),
+  );
 }
 
 /** It heard more meanwhile, maybe what this is about (a rejection of what it has just handed in): its next turn counts. */
