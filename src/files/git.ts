@@ -4,6 +4,8 @@
  * transport are off; only the repository's own config counts, which agents cannot write.
  */
 import { spawn } from "node:child_process";
+import type { Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { CrewError } from "../core/errors.ts";
 
 export interface GitCall {
@@ -16,6 +18,8 @@ export interface GitCall {
   readonly expected?: readonly number[];
   /** Longest output that is taken, in bytes; above it the call fails. Default: 64 MiB. */
   readonly maxBytes?: number;
+  /** Takes the output instead of the answer, as it comes and however long it is. Ended when git ends. */
+  readonly output?: Writable;
 }
 
 export interface GitAnswer {
@@ -88,7 +92,7 @@ export function createGit(program = "git"): Git {
   };
 
   function run(place: GitPlace | undefined, args: readonly string[], call: GitCall = {}): Promise<GitAnswer> {
-    const { input, env = {}, signal, expected = [0], maxBytes = defaultMaxBytes } = call;
+    const { input, env = {}, signal, expected = [0], maxBytes = defaultMaxBytes, output } = call;
     signal?.throwIfAborted();
     const where =
       place === undefined
@@ -105,11 +109,19 @@ export function createGit(program = "git"): Git {
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     let size = 0;
-    child.stdout.on("data", (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= maxBytes) out.push(chunk);
-      else child.kill();
-    });
+    let unwritten: NodeJS.ErrnoException | undefined;
+    const written =
+      output === undefined
+        ? Promise.resolve()
+        : pipeline(child.stdout, output).catch((thrown: NodeJS.ErrnoException) => {
+            unwritten = thrown;
+          });
+    if (output === undefined)
+      child.stdout.on("data", (chunk: Buffer) => {
+        size += chunk.length;
+        if (size <= maxBytes) out.push(chunk);
+        else child.kill();
+      });
     child.stderr.on("data", (chunk: Buffer) => {
       if (err.length < 64) err.push(chunk);
     });
@@ -121,16 +133,21 @@ export function createGit(program = "git"): Git {
       else if (thrown.code === "ENOENT") reject(new CrewError("GIT_MISSING", { program }, thrown));
       else reject(new CrewError("GIT_FAILED", { command: args[0] ?? "", reason: thrown.message }, thrown));
     });
-    child.on("close", (code) => {
+    const ended = (code: number | null): void => {
       const stderr = Buffer.concat(err).toString().trim();
       const fail = (reason: string): void => reject(new CrewError("GIT_FAILED", { command: args[0] ?? "", reason }));
       if (signal?.aborted === true) reject(signal.reason as Error);
       else if (size > maxBytes) fail(`its answer is longer than ${maxBytes} bytes`);
+      else if (unwritten !== undefined)
+        if (unwritten.code === "ENOSPC" || unwritten.code === "EDQUOT")
+          reject(new CrewError("FILES_FULL", { reason: unwritten.message }, unwritten));
+        else fail(unwritten.message);
       else if (code !== null && expected.includes(code)) resolve({ code, stdout: Buffer.concat(out, size), stderr });
       else if (/No space left on device|Disk quota exceeded|File too large/i.test(stderr))
         reject(new CrewError("FILES_FULL", { reason: stderr.split("\n").at(-1) ?? "" }));
       else fail(stderr === "" ? `it ended with ${code ?? "a signal"}` : stderr);
-    });
+    };
+    child.on("close", (code) => void written.then(() => ended(code)));
     return promise;
   }
 
