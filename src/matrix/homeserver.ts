@@ -22,7 +22,7 @@ import {
 } from "../core/ids.ts";
 import { failureOf, HomeserverError } from "./homeserver-error.ts";
 import { asObject } from "./json.ts";
-import { download, type Downloaded, upload } from "./media.ts";
+import { download, type Downloaded, downloadInto, upload } from "./media.ts";
 import { type Asked, type Call, createTransport, deviceId, pathOf, type TransportOptions } from "./transport.ts";
 
 export interface HomeserverOptions extends TransportOptions {
@@ -84,9 +84,11 @@ export interface Homeserver {
 
   // Media
 
-  upload(bytes: Uint8Array, mimeType: string, name: string, call?: Call): Promise<MxcUri>;
+  upload(bytes: Uint8Array | Blob, mimeType: string, name: string, call?: Call): Promise<MxcUri>;
   /** @throws CrewError `MEDIA_TOO_LARGE` above `maxBytes`, which are never read. */
   download(mxc: MxcUri, maxBytes: number, call?: Call): Promise<Downloaded>;
+  /** Gives the bytes away as they come, instead of keeping them. @throws CrewError as {@link download} does. */
+  downloadInto(mxc: MxcUri, maxBytes: number, take: (chunk: Uint8Array) => Promise<void>, call?: Call): Promise<void>;
 
   // The homeserver itself
 
@@ -248,6 +250,7 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
     upload: async (data, mimeType, name, call) =>
       need(await upload(transport, { data, mimeType, name }, call), "an upload"),
     download: (mxc, maxBytes, call) => download(transport, mxc, maxBytes, call),
+    downloadInto: (mxc, maxBytes, take, call) => downloadInto(transport, mxc, maxBytes, take, call),
 
     async ping(appservice, txnId, call) {
       const path = pathOf`/_matrix/client/v1/appservice/${appservice}/ping`;

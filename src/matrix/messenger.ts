@@ -1,8 +1,9 @@
 /** Sends what is to be in rooms for as long as it takes: repeats what the homeserver did not take, a bounded number at once. */
 import pLimit from "p-limit";
-import type { React, Say, SetState } from "../core/effect.ts";
-import type { EventId, RoomId, UserId } from "../core/ids.ts";
+import type { React, Redact, Say, SetState } from "../core/effect.ts";
+import type { EffectId, EventId, RoomId, UserId } from "../core/ids.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import type { MessageContent } from "./compose/content.ts";
 import type { Members } from "./compose/mentions.ts";
 import type { OwnUsers } from "./own-users.ts";
 import { retrying, type RetryOptions } from "./retry.ts";
@@ -39,6 +40,19 @@ export class Messenger {
   react(room: RoomId, react: React, signal: AbortSignal): Promise<EventId | undefined> {
     const { speaker } = this.#options;
     return this.#send(react.as, "reaction", () => speaker.react(room, react, signal), signal);
+  }
+
+  /** Like {@link say}; see {@link Speaker.redact}. */
+  redact(room: RoomId, redact: Redact, signal: AbortSignal): Promise<EventId | undefined> {
+    const { speaker } = this.#options;
+    return this.#send(redact.as, "redaction", () => speaker.redact(room, redact, signal), signal);
+  }
+
+  /** Like {@link say}, of a message that is made already. The same effect gives the same event. */
+  publish(room: RoomId, as: UserId, id: EffectId, content: MessageContent, signal: AbortSignal): Promise<EventId> {
+    const { speaker } = this.#options;
+    const kind = content.msgtype === "m.notice" ? "notice" : "message";
+    return this.#send(as, kind, () => speaker.publish(room, as, id, content, signal), signal);
   }
 
   /** Like {@link say}; see {@link Speaker.setState}. */

@@ -1,16 +1,18 @@
 /** Turns the core's words into Matrix events and sends them, with ids that make a repetition harmless. */
 import { createHash } from "node:crypto";
-import type { React, Say, SetState } from "../core/effect.ts";
+import type { React, Redact, Say, SetState } from "../core/effect.ts";
+import type { MediaFile } from "../core/files.ts";
 import { CrewError } from "../core/errors.ts";
-import type { EventId, RoomId, UserId } from "../core/ids.ts";
+import type { EffectId, EventId, RoomId, UserId } from "../core/ids.ts";
 import { type Extra, editMessage, fileMessage, type MessageContent, reaction, textMessage } from "./compose/content.ts";
 import type { Members } from "./compose/mentions.ts";
 import { isLong, summarise } from "./compose/size.ts";
+import { isGhostMissing } from "./ghosts.ts";
 import type { Homeserver } from "./homeserver.ts";
 import { HomeserverError } from "./homeserver-error.ts";
 
 export interface SpeakOptions {
-  readonly homeserver: Pick<Homeserver, "send" | "setState" | "upload">;
+  readonly homeserver: Pick<Homeserver, "send" | "redact" | "setState" | "upload">;
   /** `limits.long_answer_bytes` */
   readonly longAnswerBytes: number;
 }
@@ -35,6 +37,7 @@ export class Speaker {
 
   /** Sends what an effect says. Resolves with its (first) event. Each call is one try. */
   async say(room: RoomId, say: Say, members: Members, signal: AbortSignal): Promise<EventId> {
+    if (say.file !== undefined) return this.#sayWith(room, say, say.file, members, signal);
     if (!isLong(say.text, this.#options.longAnswerBytes)) return this.#sayText(room, say, say.text, members, signal);
     // The summary stands in the place of the answer; the whole follows as a file.
     if (say.replaces !== undefined) {
@@ -74,6 +77,22 @@ export class Speaker {
     }
   }
 
+  /** Takes a message back. One that is gone already, or that we may not take back, stays as it is. */
+  async redact(room: RoomId, { id, as, event, reason }: Redact, signal: AbortSignal): Promise<EventId | undefined> {
+    try {
+      return await this.#options.homeserver.redact(room, as, event, transactionId(id), reason, { signal });
+    } catch (thrown) {
+      const isOver = thrown instanceof HomeserverError && (thrown.status === 403 || thrown.status === 404);
+      if (!isOver || isGhostMissing(thrown)) throw thrown;
+      return undefined;
+    }
+  }
+
+  /** Sends a message that is made already. */
+  publish(room: RoomId, as: UserId, id: EffectId, content: MessageContent, signal: AbortSignal): Promise<EventId> {
+    return this.#options.homeserver.send(room, as, messageType, content, transactionId(id), { signal });
+  }
+
   /** Writes a state event. Equal content makes no new event. */
   setState(room: RoomId, as: UserId, { type, key, content }: SetState, signal: AbortSignal): Promise<EventId> {
     return this.#options.homeserver.setState(room, as, type, key, content, { signal });
@@ -89,6 +108,22 @@ export class Speaker {
       extra: extraOf(say),
     });
     // An effect that replaces one before it goes out after it, and by then knows its event.
+    const content =
+      target !== undefined && "event" in target ? editMessage(target.event, message, say.mentions) : message;
+    return this.#send(room, say, content, say.id, signal);
+  }
+
+  /** The words are the file's caption, and in an edit both are replaced. */
+  #sayWith(room: RoomId, say: Say, file: MediaFile, members: Members, signal: AbortSignal): Promise<EventId> {
+    const { text, replaces: target } = say;
+    const caption = isLong(text, this.#options.longAnswerBytes) ? summarise(text, summaryChars) : text;
+    const message = fileMessage({
+      ...file,
+      ...(caption.trim() === "" ? {} : { caption }),
+      ...(target === undefined ? placementOf(say) : {}),
+      ...audienceOf(say, members),
+      extra: extraOf(say),
+    });
     const content =
       target !== undefined && "event" in target ? editMessage(target.event, message, say.mentions) : message;
     return this.#send(room, say, content, say.id, signal);

@@ -38,8 +38,8 @@ export interface Asked extends Call {
   readonly query?: Readonly<Record<string, string | readonly string[]>> | undefined;
   /** JSON. */
   readonly body?: unknown;
-  /** Bytes instead of JSON. */
-  readonly bytes?: { readonly data: Uint8Array; readonly mimeType: string } | undefined;
+  /** Bytes instead of JSON. Of a blob over a file (`openAsBlob`) only a little at a time is in memory. */
+  readonly bytes?: { readonly data: Uint8Array | Blob; readonly mimeType: string } | undefined;
   /** Ends the sentence "The homeserver refused …". Default: the method and path. */
   readonly what?: string | undefined;
   /** The homeserver may itself wait for another one: its silence is then no outage. */
@@ -126,7 +126,7 @@ function initOf(asked: Asked, asToken: string, signal: AbortSignal): RequestInit
   const init: RequestInit = { method: asked.method, headers, signal };
   if (asked.bytes !== undefined) {
     headers["content-type"] = asked.bytes.mimeType;
-    init.body = new Uint8Array(asked.bytes.data);
+    init.body = asked.bytes.data instanceof Blob ? asked.bytes.data : new Uint8Array(asked.bytes.data);
   } else if (asked.body !== undefined) {
     headers["content-type"] = "application/json";
     init.body = JSON.stringify(asked.body);

@@ -1,0 +1,49 @@
+/**
+ * Text that is shown as it is, inside markdown: names, paths and diffs that are a stranger's. Nothing in it becomes markup,
+ * a link or a mention, or changes how the text around it reads.
+ */
+import { cleanText, singleLine, truncate } from "./text.ts";
+
+/**
+ * As code in a line. A long text loses its middle: of a path, beginning and end say most.
+ * @param maxChars UTF-16 units.
+ */
+export function code(text: string, maxChars = 160): string {
+  const line = singleLine(shortened(visible(text), maxChars), maxChars + 20) || " ";
+  const fence = "`".repeat(longestRun(line) + 1);
+  // A space at each side is not part of the code; it keeps backticks at the ends apart from the fence.
+  const gap = line.startsWith("`") || line.endsWith("`") || line === " " ? " " : "";
+  return `${fence}${gap}${line}${gap}${fence}`;
+}
+
+/** As plain words in a line. Letters and what ends a sentence stay as they are; what could be markup is escaped. */
+export function escaped(text: string, maxChars = 160): string {
+  return singleLine(visible(text), maxChars)
+    .replaceAll(/[\\`*_[\]<>|~&]|:(?=\/\/)/g, String.raw`\$&`)
+    .replace(/^[#+-]|(?<=^\d{1,9})[.)]/, String.raw`\$&`);
+}
+
+/** As a block of code in that language. */
+export function fenced(text: string, language: string): string {
+  const block = visible(cleanText(text)).replace(/\n+$/, "");
+  const fence = "`".repeat(Math.max(3, longestRun(block) + 1));
+  return `${fence}${language}\n${block}\n${fence}`;
+}
+
+/** Marks of writing direction, which can make code read as what it is not, become names that can be seen. */
+function visible(text: string): string {
+  return text.replaceAll(
+    /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (mark) => `⟨U+${mark.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`,
+  );
+}
+
+function shortened(text: string, maxChars: number): string {
+  if (text.length <= maxChars) return text;
+  const half = Math.floor(maxChars / 2);
+  return `${truncate(text, half)}${text.slice(-half).toWellFormed()}`;
+}
+
+function longestRun(text: string): number {
+  return (text.match(/`+/g) ?? []).reduce((longest, run) => Math.max(longest, run.length), 0);
+}
