@@ -72,13 +72,19 @@ function commitPart(facts: CommitFacts, bundle: Bundle | undefined, user: UserId
       ...(turn !== undefined && { turn }),
       subject: subject.toWellFormed().slice(0, maxSubjectChars).toWellFormed(),
       ts,
-      changes: changes.slice(0, most),
+      changes: changes.slice(0, most).map(wellFormed),
       files,
       added,
       removed,
       ...(bundle !== undefined && { bundle }),
     },
   };
+}
+
+/** A homeserver refuses half of a surrogate pair. */
+function wellFormed(change: FileChange): FileChange {
+  const { path, from } = change;
+  return { ...change, path: path.toWellFormed(), ...(from !== undefined && { from: from.toWellFormed() }) };
 }
 
 const maxSubjectChars = 1_000;

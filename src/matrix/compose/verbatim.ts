@@ -30,10 +30,10 @@ export function fenced(text: string, language: string): string {
   return `${fence}${language}\n${block}\n${fence}`;
 }
 
-/** Marks of writing direction, which can make code read as what it is not, become names that can be seen. */
+/** Marks of writing direction, which can make code read as what it is not, and empty characters get names that can be seen. */
 function visible(text: string): string {
   return text.replaceAll(
-    /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g,
     (mark) => `⟨U+${mark.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`,
   );
 }
