@@ -195,6 +195,12 @@ export const errorTable = {
     certain: true,
     told: "room",
   },
+  FILES_HELD: {
+    sentence: "It cannot be taken out of history yet, for it is still held by {held}.",
+    todo: "End what works on it, then ask again. Nothing was changed.",
+    certain: true,
+    told: "room",
+  },
   FILES_INCOMPLETE: {
     sentence: "The files cannot be put together from the room:\n{missing}",
     todo: "Look whether the messages named above were removed, or their media deleted, and ask who has them to send them again.",
@@ -216,6 +222,12 @@ export const errorTable = {
   SANDBOX_MISSING: {
     sentence: "Commands cannot be shut in on this machine: {reason}.",
     todo: "{install} Or, at your own risk, set `sandbox.mode: none` in the config.",
+    certain: true,
+    told: "room",
+  },
+  SANDBOX_FAILED: {
+    sentence: "The command could not be started in its sandbox: {reason}.",
+    todo: "It did not run. Try it again; if it stays, `crewroom check` tells what the sandbox needs.",
     certain: true,
     told: "room",
   },
