@@ -1,6 +1,6 @@
 /** What effects become in the rooms of a real Synapse, and what is read back. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Invite, React, Say, SetState } from "../../src/core/effect.ts";
+import type { Invite, React, Redact, Say, SetState } from "../../src/core/effect.ts";
 import type { EffectId, EventId, RoomId, UserId } from "../../src/core/ids.ts";
 import { reaction } from "../../src/matrix/compose/content.ts";
 import { Entrance } from "../../src/matrix/entrance.ts";
@@ -11,7 +11,7 @@ import type { Said } from "../../src/matrix/recent.ts";
 import { Speaker } from "../../src/matrix/speak.ts";
 import { createMetrics } from "../../src/observe/metrics.ts";
 import { uniqueName } from "../support/fresh-synapse.ts";
-import { user } from "./ids.ts";
+import { event, user } from "./ids.ts";
 import { ada, bo, bot, type RealHomeserver, realHomeserver } from "./real-homeserver.ts";
 
 const never = new AbortController().signal;
@@ -107,6 +107,59 @@ test("A reaction under a message that is not there yet is a mistake of ours, not
   const place = await newRoom();
   const react: React = { kind: "react", id: idOf(), as: bot, target: { effect: idOf() }, key: "✅" };
   await expect(messenger().react(place, react, never)).rejects.toMatchObject({ code: "INTERNAL" });
+});
+
+test("A file is said with its words as caption, and can be replaced", async () => {
+  const place = await newRoom();
+  const mxc = await real.homeserver.upload(new TextEncoder().encode("a,b"), "text/csv", "data.csv");
+  const file = { mxc, name: "data.csv", mimeType: "text/csv", size: 3 };
+  const action = { kind: "show" };
+  const effect = say("`data.csv` at **main**", { file, style: "notice", action });
+  const said = await messenger(lossy()).say(place, effect, never);
+  expect(await messenger().say(place, effect, never)).toBe(said);
+  expect((await eventIn(place, said)).content).toEqual({
+    msgtype: "m.file",
+    body: "`data.csv` at **main**",
+    format: "org.matrix.custom.html",
+    formatted_body: "<code>data.csv</code> at <strong>main</strong>",
+    filename: "data.csv",
+    url: mxc,
+    info: { mimetype: "text/csv", size: 3 },
+    "m.mentions": {},
+    "dev.crewroom.action": action,
+  });
+  const bare = await eventIn(place, await speak(place, "", { file, replaces: { event: said } }));
+  expect(bare.content).toMatchObject({
+    "m.new_content": { body: "data.csv", url: mxc },
+    "m.relates_to": { rel_type: "m.replace", event_id: said },
+  });
+  const long = await eventIn(place, await speak(place, "word ".repeat(10_000), { file }));
+  expect(String(long.content["body"]).length).toBeLessThan(1_001);
+});
+
+test("A message is taken back once, and one that is gone or another's is left as it is", async () => {
+  const place = await newRoom([ada, bo]);
+  const take = (event: EventId, as: UserId): Redact => ({ kind: "redact", id: idOf(), as, event, reason: "Withdrawn" });
+  const said = await speak(place, "oops", { as: ada });
+  const effect = take(said, ada);
+  const taken = await messenger(lossy()).redact(place, effect, never);
+  expect(taken).toBeDefined();
+  expect(await messenger().redact(place, effect, never)).toBe(taken);
+  expect((await eventIn(place, said)).content).toEqual({});
+  const others = await speak(place, "mine", { as: bo });
+  expect(await messenger().redact(place, take(others, ada), never)).toBeUndefined();
+  expect((await eventIn(place, others)).content).toMatchObject({ body: "mine" });
+  await expect(messenger().redact(place, take(event("$nowhere"), ada), never)).resolves.not.toThrow();
+  await expect(messenger().redact(place, take(said, ada), never)).resolves.not.toThrow();
+});
+
+test("A message that is made already is published once, though its answer was lost", async () => {
+  const place = await newRoom();
+  const content = { msgtype: "m.notice", body: "📝", "m.mentions": {}, "dev.crewroom.commit": { v: 1 } };
+  const id = idOf();
+  const published = await messenger(lossy()).publish(place, bot, id, content, never);
+  expect(await messenger().publish(place, bot, id, content, never)).toBe(published);
+  expect((await eventIn(place, published)).content).toEqual(content);
 });
 
 test("State is written once, though its answer was lost", async () => {
