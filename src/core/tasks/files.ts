@@ -60,8 +60,9 @@ export function committed(draft: Draft, { commit, full = false }: Of<"committed"
   const { task } = draft.state;
   const { heads } = filesOf(draft.state);
   const known = heads[commit.branch];
-  const follows = known === undefined || commit.parents[0] === known;
-  if (task === undefined || known === commit.hash || !(full || follows)) {
+  const follows = known !== commit.hash && (known === undefined || commit.parents[0] === known);
+  // In full it is told anew, whatever is known.
+  if (task === undefined || !(full || follows)) {
     draft.reply = notTaken;
     return;
   }

@@ -2,6 +2,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { RunTurn } from "../../../src/core/effect.ts";
+import { branchOf } from "../../../src/core/files.ts";
 import type { Action } from "../../../src/core/tasks/actions.ts";
 import { isClosed, subtasksOf } from "../../../src/core/tasks/derive.ts";
 import { nextDeadline } from "../../../src/core/tasks/deadlines.ts";
@@ -127,12 +128,30 @@ function comeIn(scene: TaskScene): void {
     if (scene.record.state.seats[agent.user]?.place !== "joined") membership(scene, agent, "join");
 }
 
+/** Half of what is handed in has files; some of it does not go together with main. */
+function withFiles(scene: TaskScene, { agent }: RunTurn, action: Action): Action {
+  if (action.kind !== "submit" || !/[02468]$/.test(action.summary)) return action;
+  if (scene.task.subtasks[action.subtask] === undefined) return action;
+  return { ...action, commit: scene.commit(branchOf(action.subtask), agent).hash };
+}
+
+function someCollide(scene: TaskScene): void {
+  let merges = 0;
+  scene.filesAnswer = ({ job }) => {
+    if (job.kind !== "merge") return { kind: "told", text: "" };
+    merges += 1;
+    return merges % 3 === 2
+      ? { kind: "conflict", main: job.commit, conflicts: [{ path: "a.txt", kind: "content" }] }
+      : { kind: "merged", commit: job.commit };
+  };
+}
+
 function step(scene: TaskScene, one: Step): void {
   const { turns } = scene;
   switch (one.do) {
     case "act": {
       const turn = turns[one.turn % Math.max(1, turns.length)];
-      if (turn !== undefined) scene.actIn(turn, one.action);
+      if (turn !== undefined) scene.actIn(turn, withFiles(scene, turn, one.action));
       break;
     }
     case "end": {
@@ -183,6 +202,7 @@ function broken(scene: TaskScene, epochs: Map<string, number>): readonly string[
     const judged = reviews.filter(({ reviewer }) => !reviewer.startsWith("@")).map(({ submission }) => submission);
     rule(new Set(judged).size === judged.length, `${id}: the same submission was judged twice`);
     rule(state !== "done" || reviews.at(-1)?.verdict === "approve", `${id} is done without an approval`);
+    rule(subtask.merging === undefined || state === "review", `${id} is ${state}, and is being merged`);
     rule(subtask.ask === undefined || asks.some((ask) => ask.id === subtask.ask), `${id}: its question is not open`);
   }
   for (const [agent, count] of held) rule(count <= 1, `${agent} holds ${count}`);
@@ -240,6 +260,7 @@ describe("a task, whatever happens", () => {
             subtasks: [spec("one"), spec("two", { depends_on: ["one"] }), spec("three")],
           });
           scene.deliver();
+          someCollide(scene);
           for (const one of steps) {
             step(scene, one);
             expect({ after: one, broken: broken(scene, epochs) }).toEqual({ after: one, broken: [] });

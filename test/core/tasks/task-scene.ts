@@ -1,7 +1,14 @@
 /** A task room without anything around it: a planner, two executors, two reviewers, a patrol agent, and the boss. */
 import type { Decision } from "../../../src/core/decide.ts";
-import type { RunTurn } from "../../../src/core/effect.ts";
-import type { EffectId } from "../../../src/core/ids.ts";
+import type { Effect, RunTurn } from "../../../src/core/effect.ts";
+import {
+  branchOf,
+  type Commit,
+  type CommitReason,
+  type FilesJobEffect,
+  type FilesResult,
+} from "../../../src/core/files.ts";
+import { asCommitHash, type CommitHash, type EffectId } from "../../../src/core/ids.ts";
 import type { Action } from "../../../src/core/tasks/actions.ts";
 import { taskStateOf } from "../../../src/core/tasks/derive.ts";
 import type { Subtask, SubtaskSpec, Task } from "../../../src/core/tasks/task.ts";
@@ -34,9 +41,22 @@ export function spec(id: string, extra: Partial<SubtaskSpec> = {}): SubtaskSpec 
   };
 }
 
+/** A commit hash for the tests: `7` becomes `0…07`. */
+export function hash(number: number): CommitHash {
+  const made = asCommitHash(number.toString(16).padStart(40, "0"));
+  if (made === undefined) throw new Error(`${number} makes no hash`);
+  return made;
+}
+
 export class TaskScene extends Scene {
   readonly crew: readonly CrewMember[];
+  /** What the files answer to a job; as if nothing ever stood in the way, unless a test says otherwise. */
+  filesAnswer: (effect: FilesJobEffect) => FilesResult = ({ job }) =>
+    job.kind === "merge" ? { kind: "merged", commit: job.commit } : { kind: "told", text: "" };
+  /** What has gone out, oldest first. */
+  readonly gone: Effect[] = [];
   #calls = 0;
+  #commits = 0;
 
   constructor({ crew = everybody, policy = {}, patrol = {} }: TaskSceneOptions = {}) {
     const usual = world();
@@ -76,8 +96,17 @@ export class TaskScene extends Scene {
     for (let rounds = 0; rounds < 50; rounds++) {
       const due = this.record.outbox.filter(({ kind }) => kind !== "turn");
       if (due.length === 0) return;
-      for (const { id, kind } of due)
-        this.put({ kind: "done", effect: id, ...(kind === "say" ? { event: this.fresh("sent") } : {}) });
+      for (const effect of due) {
+        const { id, kind } = effect;
+        this.gone.push(effect);
+        if (kind === "files") this.put({ kind: "filesDone", effect: id, result: this.filesAnswer(effect) });
+        const event = this.fresh("sent");
+        if (kind === "publish") {
+          const { hash: commit, branch } = effect.commit;
+          this.put({ kind: "published", commit, branch, message: event });
+        }
+        this.put({ kind: "done", effect: id, ...(kind === "say" || kind === "publish" ? { event } : {}) });
+      }
     }
     throw new Error("there is no end to what is sent");
   }
@@ -129,6 +158,37 @@ export class TaskScene extends Scene {
     this.end(planner);
     this.deliver();
     return reply;
+  }
+
+  /** The files have a new commit. @returns its hash, and whether the room took it. */
+  commit(
+    branch: string,
+    by: CrewMember["id"],
+    extra: Partial<Commit> = {},
+  ): { readonly hash: CommitHash; readonly reply: string | undefined } {
+    const known = this.task.files?.heads[branch];
+    const made: Commit = {
+      hash: hash(++this.#commits),
+      parents: known === undefined ? [] : [known],
+      branch,
+      by,
+      why: "change" satisfies CommitReason,
+      subject: "A change",
+      ts: this.now,
+      ...(branch.startsWith("subtask/") ? { subtask: branch.slice("subtask/".length) } : {}),
+      ...extra,
+    };
+    const { reply } = this.put({ kind: "committed", commit: made });
+    return { hash: made.hash, reply };
+  }
+
+  /** Hands in with a new commit of the subtask's files. */
+  submitFiles(agent: CrewMember, subtask: string, summary = `${subtask} is there`): CommitHash {
+    const { hash: commit } = this.commit(branchOf(subtask), agent.id);
+    const reply = this.act(agent, { kind: "submit", subtask, summary, commit });
+    if (reply.startsWith("Handed")) this.end(agent);
+    this.deliver();
+    return commit;
   }
 
   submit(agent: CrewMember, subtask: string, summary = `${subtask} is there`): string {
