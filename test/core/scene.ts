@@ -18,7 +18,7 @@ import { commandRunner, crewCommands } from "../../src/supervision/commands.ts";
 
 export const server = "example.com:8448";
 
-function defined<T>(value: T | undefined): T {
+export function defined<T>(value: T | undefined): T {
   if (value === undefined) throw new Error("not an id");
   return value;
 }

@@ -4,7 +4,7 @@ import { asMxcUri, type EventId } from "../../../src/core/ids.ts";
 import type { HeldFile } from "../../../src/core/files.ts";
 import { workplaceOf } from "../../../src/core/tasks/files.ts";
 import { rebuiltTask } from "../../../src/core/tasks/rebuild.ts";
-import { anna, boss } from "../scene.ts";
+import { anna, boss, defined } from "../scene.ts";
 import { bo, cy, hash, planner, rae, spec, TaskScene } from "./task-scene.ts";
 
 const small = [planner, bo, rae];
@@ -49,7 +49,7 @@ describe("commits", () => {
     const { hash: commit } = scene.commit("main", bo.id);
     expect(scene.task.files?.head).toBeUndefined();
     const message = scene.fresh("told");
-    const part = { mxc: asMxcUri("mxc://example.org/b") ?? expect.unreachable(), sha256: "ab", size: 3 };
+    const part = { mxc: defined(asMxcUri("mxc://example.org/b")), sha256: "ab", size: 3 };
     const bundle = { parts: [part], sha256: "ab", size: 3, needs: [] };
     scene.put({ kind: "published", commit, branch: "main", message, bundle });
     const state = scene.due("state").find(({ type }) => type === "dev.crewroom.head");
@@ -141,8 +141,7 @@ describe("approved work", () => {
     scene.plan(spec("one"));
     scene.submitFiles(bo, "one");
     scene.act(rae, { kind: "review", subtask: "one", verdict: "approve", score: 4, issues: [], comment: "" });
-    const [merge] = jobs(scene);
-    if (merge === undefined) return expect.unreachable();
+    const merge = defined(jobs(scene)[0]);
     scene.put({ kind: "failed", effect: merge.id, code: "FILES_FULL", sentence: "The disk is full." });
     scene.deliver();
     expect(scene.record.state.asks?.[0]?.text).toContain("The disk is full.");
@@ -188,8 +187,7 @@ describe("files of people", () => {
     const redact = (): void => {
       scene.put({ kind: "redaction", event: scene.fresh("redaction"), sender: boss, ts: scene.now, target: event });
     };
-    const [sent] = jobs(scene);
-    if (sent === undefined) return expect.unreachable();
+    const sent = defined(jobs(scene)[0]);
     redact();
     expect(jobs(scene)).toEqual([]);
     // It was being fetched at that moment.
@@ -211,8 +209,7 @@ describe("files of people", () => {
     scene.deliver();
     const theirs = scene.submitFiles(bo, "one");
     scene.put({ kind: "redaction", event: scene.fresh("redaction"), sender: boss, ts: scene.now, target: event });
-    const [job] = jobs(scene);
-    if (job === undefined) return expect.unreachable();
+    const job = defined(jobs(scene)[0]);
     scene.put({ kind: "filesDone", effect: job.id, result: scene.filesAnswer(job) });
     expect(scene.subtask("one").submission?.commit).toBe(hash(701));
     expect(scene.task.files?.uploads).toEqual([]);
@@ -318,7 +315,7 @@ describe("what people ask for", () => {
       text: "!crew log `a b@c.txt`",
       mentions: [],
       notice: false,
-      thread: scene.subtask("one").thread ?? expect.unreachable(),
+      thread: defined(scene.subtask("one").thread),
     });
     expect(jobs(scene).map(({ job }) => job)).toEqual([{ kind: "log", path: "a b@c.txt", branch: "subtask/one" }]);
   });
