@@ -4,13 +4,13 @@
  * transport are off; only the repository's own config counts, which agents cannot write.
  */
 import { spawn } from "node:child_process";
-import type { Writable } from "node:stream";
+import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { CrewError } from "../core/errors.ts";
 
 export interface GitCall {
-  /** Given to it on its standard input. Default: none. */
-  readonly input?: string | Uint8Array;
+  /** Given to it on its standard input; a stream as it comes. Default: none. */
+  readonly input?: string | Uint8Array | Readable;
   /** Beside the clean environment, e.g. `GIT_INDEX_FILE`. */
   readonly env?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
@@ -127,7 +127,10 @@ export function createGit(program = "git"): Git {
     });
     // It may end before it has read everything: its exit code tells more than the broken pipe.
     child.stdin.on("error", () => undefined);
-    child.stdin.end(input);
+    if (input instanceof Readable) {
+      // A source that breaks off must not look like its end, which could be a whole answer.
+      pipeline(input, child.stdin).catch(() => child.kill());
+    } else child.stdin.end(input);
     child.on("error", (thrown: NodeJS.ErrnoException) => {
       if (signal?.aborted === true) reject(signal.reason as Error);
       else if (thrown.code === "ENOENT") reject(new CrewError("GIT_MISSING", { program }, thrown));
