@@ -177,6 +177,12 @@ export const errorTable = {
     certain: true,
     told: "operator",
   },
+  GIT_TOO_OLD: {
+    sentence: "git {version} is too old for tasks' files; Crewroom needs {least} or newer.",
+    todo: "Update git, then start Crewroom again.",
+    certain: true,
+    told: "operator",
+  },
   GIT_FAILED: {
     sentence: "git {command} failed: {reason}.",
     todo: "The files are as they were. If it does not pass, look at the task's repository under `data`.",
@@ -210,6 +216,12 @@ export const errorTable = {
   FILES_DAMAGED: {
     sentence: "{what} is not what its message says: {reason}.",
     todo: "It was not used. Fetch it again; if that does not help, the media store has damaged or replaced it.",
+    certain: true,
+    told: "operator",
+  },
+  FILES_IN_THE_WAY: {
+    sentence: "These files in {folder} are not as the room had them, and would be overwritten:\n{files}",
+    todo: "Commit them on a branch of your own, or put them aside, then pull again. Nothing was changed.",
     certain: true,
     told: "operator",
   },
