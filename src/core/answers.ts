@@ -2,6 +2,7 @@
  * The answers that people give to questions: a reaction, a reply, a command, or silence until the deadline. The first one
  * counts; withdrawing it later changes nothing, because by then others have acted on it.
  */
+import { inThread } from "./placement.ts";
 import { outcomeLine } from "./ask-text.ts";
 import { type Answer, type Ask, type AskOption, askById, close, editAsk, mayAnswer } from "./asks.ts";
 import type { Draft } from "./draft.ts";
@@ -107,8 +108,7 @@ export function repliedAsk(draft: Draft, { replyTo, thread }: Message): Ask | un
 
 function acknowledge(draft: Draft, { event, thread }: Message): void {
   const as = draft.voice();
-  if (as !== undefined)
-    draft.fleeting.push({ kind: "receipt", as, event, ...(thread === undefined ? {} : { thread }) });
+  if (as !== undefined) draft.fleeting.push({ kind: "receipt", as, event, ...inThread({ thread }) });
 }
 
 const synonyms: Readonly<Record<string, string>> = { yes: "approve", ok: "approve", no: "deny" };

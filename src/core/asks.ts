@@ -8,6 +8,7 @@
  *
  * This file asks; `answers.ts` takes the answers.
  */
+import { inThread } from "./placement.ts";
 import type { Draft } from "./draft.ts";
 import type { AgentId, EffectId, EventId, UserId } from "./ids.ts";
 import { headquartersLine, howToAnswer } from "./ask-text.ts";
@@ -105,7 +106,7 @@ export function ask(draft: Draft, question: Question): Ask {
   // With the time in it: ids begin anew when a room is rebuilt, and must not meet the homeserver's memory of old ones.
   const message = `${room}:ask:${id}:${draft.now}` as EffectId;
   const deadline = draft.now + (question.hours ?? draft.world.tasks.ask_hours) * hour;
-  const placed = thread === undefined ? {} : { thread };
+  const placed = inThread({ thread });
   const { bot } = draft.world;
   // A task's room is the bot's own; in a chat with an agent it is not there.
   const voice = draft.state.task === undefined ? (draft.voice() ?? bot) : bot;
@@ -175,7 +176,7 @@ export function editAsk(
     text: `${ask.text}\n\n${outcome}`,
     replaces: ask.event === undefined ? { effect: ask.message } : { event: ask.event },
     approval: { ...typed(ask, state), ...facts },
-    ...(ask.thread === undefined ? {} : { thread: ask.thread }),
+    ...inThread(ask),
   });
 }
 

@@ -5,6 +5,7 @@
  *
  * While it is open nothing is lost: what agents wanted to say to each other is held, and delivered on release.
  */
+import { inThread, markOf } from "./placement.ts";
 import type { BreakerLimit, Draft } from "./draft.ts";
 import type { Heard } from "./effect.ts";
 import type { AgentId, EventId, UserId } from "./ids.ts";
@@ -49,9 +50,9 @@ export function agentSays(draft: Draft, input: Extract<OwnInput, { kind: "agentS
   draft.say(input.call, {
     as: from.user,
     text: to === undefined ? input.text : `${to}: ${input.text}`,
-    ...(session.thread === undefined ? {} : { thread: session.thread }),
+    ...inThread(session),
     mentions: to === undefined ? [] : [to],
-    turn: { agent: from.id, turn: input.turn, hops: session.running.hops },
+    turn: markOf(session),
   });
   if (target === undefined) {
     draft.reply = "Sent.";
@@ -131,7 +132,7 @@ function trip(draft: Draft, { limit, reason }: Trip, message: Heard): void {
 
 function hold(draft: Draft, to: CrewMember, thread: EventId | undefined, message: Heard): void {
   const { breaker } = draft.state;
-  const place = thread === undefined ? {} : { thread };
+  const place = inThread({ thread });
   draft.set({ breaker: { ...breaker, held: [...breaker.held, { to: to.id, ...place, message }] } });
 }
 

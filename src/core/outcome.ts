@@ -1,4 +1,5 @@
 /** What a turn's words, and the outcome of effects, change in the room. */
+import { inThread, markOf } from "./placement.ts";
 import { askDone } from "./answers.ts";
 import type { Draft } from "./draft.ts";
 import type { Effect } from "./effect.ts";
@@ -14,10 +15,6 @@ import { memberById } from "./world.ts";
 
 type Of<Kind extends OwnInput["kind"]> = Extract<OwnInput, { kind: Kind }>;
 
-function mark(session: Session, running: RunningTurn) {
-  return { agent: session.agent, turn: running.id, hops: running.hops };
-}
-
 /** The first words of an answer that takes longer are shown. From here on the answer is one message, edited. */
 export function turnSpeaks(draft: Draft, input: Of<"turnSpeaks">): void {
   const session = sessionOfTurn(draft, input.session, input.turn);
@@ -28,7 +25,7 @@ export function turnSpeaks(draft: Draft, input: Of<"turnSpeaks">): void {
   draft.say(id, {
     as: member.user,
     text: input.text,
-    turn: mark(session, session.running),
+    turn: markOf(session),
     ...placement(draft, session, session.running.messages),
   });
 }
@@ -73,7 +70,7 @@ function sayLast(draft: Draft, session: Session, running: RunningTurn, last: Las
     as: member.user,
     ...last,
     ...(replaces === undefined ? {} : { replaces }),
-    turn: mark(session, running),
+    turn: markOf({ ...session, running }),
     ...placement(draft, session, running.messages),
   });
 }
@@ -130,7 +127,7 @@ export function failed(draft: Draft, input: Of<"failed">): void {
       if (effect.id.includes(failureMark)) return;
       const text = `A message of ${effect.as} was not sent. ${input.sentence}`;
       if (draft.voice() === effect.as) draft.announce(told, `In ${room}: ${text}`);
-      else draft.notice(told, `⚠️ ${text}`, { error: input.code, ...inThread(effect.thread) });
+      else draft.notice(told, `⚠️ ${text}`, { error: input.code, ...inThread(effect) });
       return;
     }
     case "join":
@@ -167,7 +164,7 @@ export function failed(draft: Draft, input: Of<"failed">): void {
         error: input.code,
         replyTo: effect.cause,
         mentions: [effect.asker],
-        ...inThread(effect.thread),
+        ...inThread(effect),
       });
       return;
     case "publish":
@@ -182,7 +179,7 @@ export function failed(draft: Draft, input: Of<"failed">): void {
         draft.notice(told, `⚠️ ${input.sentence}`, {
           error: input.code,
           ...(effect.asked === undefined ? {} : { replyTo: effect.asked.event, mentions: [effect.asked.by] }),
-          ...inThread(effect.thread),
+          ...inThread(effect),
         });
       return;
     case "redact":
@@ -212,10 +209,6 @@ function stayHere(draft: Draft): void {
 /** Who is muted says it when the mute ends: until then it stays in the outbox. See `voiceReturns`. */
 function isHeld(draft: Draft, effect: Effect): boolean {
   return effect.kind === "say" && draft.isJoined(effect.as) && !maySpeak(draft.state, effect.as);
-}
-
-function inThread(thread: EventId | undefined): { thread?: EventId } {
-  return thread === undefined ? {} : { thread };
 }
 
 /** The message that later edits were to replace does not exist: they become messages of their own. */

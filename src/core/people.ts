@@ -1,8 +1,9 @@
 /** What people say and do in a room: messages, corrections, withdrawals, and the stop sign. */
+import { inThread } from "./placement.ts";
 import { reactionAnswers, replyAnswers } from "./answers.ts";
 import type { Draft } from "./draft.ts";
 import type { Heard } from "./effect.ts";
-import type { EffectId, EventId, UserId } from "./ids.ts";
+import type { EffectId, UserId } from "./ids.ts";
 import type { Edit, Message, Reaction, Redaction } from "./input.ts";
 import { addressees, agentsHere, authorOf } from "./listening.ts";
 import { may, refuse } from "./steering.ts";
@@ -13,10 +14,6 @@ import { type CrewMember, isOwn } from "./world.ts";
 
 /** `!crew`, alone or before a command. */
 const commandWord = /^!crew(?:\s|$)/i;
-
-function threadOf(message: Message): { thread?: EventId } {
-  return message.thread === undefined ? {} : { thread: message.thread };
-}
 
 export function message(draft: Draft, input: Message): void {
   if (input.notice || isOwn(draft.world, input.sender)) return;
@@ -32,7 +29,7 @@ export function message(draft: Draft, input: Message): void {
     const member = draft.world.crew.get(meant.user);
     if (member === undefined) return;
     if (draft.isJoined(meant.user))
-      draft.fleeting.push({ kind: "receipt", as: meant.user, event: input.event, ...threadOf(input) });
+      draft.fleeting.push({ kind: "receipt", as: meant.user, event: input.event, ...inThread(input) });
     hear(draft, member, meant.thread, { ...heardOf(input), text: `${meant.prefix}${input.text}` });
     return;
   }
@@ -53,7 +50,7 @@ export function message(draft: Draft, input: Message): void {
     const member = draft.world.crew.get(user);
     if (member === undefined) continue;
     if (draft.isJoined(user))
-      draft.fleeting.push({ kind: "receipt", as: user, event: input.event, ...threadOf(input) });
+      draft.fleeting.push({ kind: "receipt", as: user, event: input.event, ...inThread(input) });
     hear(draft, member, input.thread, heardOf(input));
   }
 }
@@ -84,7 +81,7 @@ function heardOf(input: Message): Heard {
 function command(draft: Draft, input: Message): void {
   const voice = draft.voice();
   if (voice === undefined) return;
-  draft.fleeting.push({ kind: "receipt", as: voice, event: input.event, ...threadOf(input) });
+  draft.fleeting.push({ kind: "receipt", as: voice, event: input.event, ...inThread(input) });
   draft.world.command(draft, input);
 }
 

@@ -1,4 +1,5 @@
 /** Who may do what in a room, and how somebody who may not is told. */
+import { inThread } from "./placement.ts";
 import type { Draft } from "./draft.ts";
 import type { UserId } from "./ids.ts";
 import type { Message } from "./input.ts";
@@ -29,7 +30,7 @@ export function refuse(draft: Draft, message: Message, as: UserId | undefined, t
   draft.notes.push({ kind: "refused", user: message.sender });
   if (draft.state.refused.includes(message.sender)) return;
   draft.set({ refused: [...draft.state.refused, message.sender].slice(-refusedLimit) });
-  const thread = message.thread === undefined ? {} : { thread: message.thread };
+  const thread = inThread(message);
   const placed = { style: "notice" as const, mentions: [message.sender], ...thread };
   if (as === undefined) draft.notice(`${message.event}:refused`, text, placed);
   else draft.say(`${message.event}:refused`, { as, text, ...placed });

@@ -4,6 +4,7 @@
  *
  *   hear ──▶ queue ──begin──▶ running ──conclude──▶ (queue again, or idle)
  */
+import { inThread } from "./placement.ts";
 import type { Draft } from "./draft.ts";
 import { idFrom } from "./draft.ts";
 import type { Heard } from "./effect.ts";
@@ -37,7 +38,7 @@ function letGoOfIdle(draft: Draft): void {
 function newSession(draft: Draft, agent: AgentId, thread: EventId | undefined): Session {
   const { room } = draft.state;
   const history = [agent, room, ...(thread === undefined ? [] : [thread])].join("/") as SessionId;
-  return { agent, ...(thread === undefined ? {} : { thread }), history, turns: 0, queue: [], causes: [] };
+  return { agent, ...inThread({ thread }), history, turns: 0, queue: [], causes: [] };
 }
 
 /** Gives an agent something to hear. It begins a turn at once when the agent is free and may speak. */
@@ -49,7 +50,7 @@ export function hear(draft: Draft, agent: CrewMember, thread: EventId | undefine
       as: agent.user,
       text: `${session.queue.length} messages wait for me already, so I did not take this one. Please say it again later.`,
       style: "notice",
-      ...(thread === undefined ? {} : { thread }),
+      ...inThread({ thread }),
       mentions: draft.world.crew.has(heard.from) ? [] : [heard.from],
     });
     return;
@@ -92,7 +93,7 @@ export function begin(draft: Draft, key: string): void {
     turn,
     session: key,
     history: session.history,
-    ...(session.thread === undefined ? {} : { thread: session.thread }),
+    ...inThread(session),
     messages: running.messages,
     direct: isDirect(draft.world, draft.state),
   });
@@ -143,7 +144,7 @@ export function placement(
   session: Session,
   messages: readonly Heard[],
 ): { thread?: EventId; replyTo?: EventId; mentions: readonly UserId[] } {
-  const thread = session.thread === undefined ? {} : { thread: session.thread };
+  const thread = inThread(session);
   if (isDirect(draft.world, draft.state)) return { ...thread, mentions: [] };
   const people = messages.filter((heard) => heard.cause.startsWith("$") && !draft.world.crew.has(heard.from));
   const last = people.at(-1);

@@ -2,12 +2,13 @@
  * Actions of agents on the task (their tools). Each is checked here, in code: the role, the ownership, the state, the
  * epoch of the lease, the version. A refusal says what would be allowed.
  */
+import { inThread, markOf } from "../placement.ts";
 import { ask } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import { idFrom } from "../draft.ts";
 import { putSession, sessionOfTurn } from "../turns.ts";
 import { type CrewMember, memberById } from "../world.ts";
-import { type Act, type Acting, epochOf, inThread, known, notNow } from "./acting.ts";
+import { type Act, type Acting, epochOf, known, notNow } from "./acting.ts";
 import type { Action } from "./actions.ts";
 import { assignTo } from "./assign.ts";
 import { isClosed, openNeeds, taskStateOf } from "./derive.ts";
@@ -19,7 +20,7 @@ import { lookText } from "./prompts.ts";
 import { judge } from "./review.ts";
 import { after } from "./subtask-states.ts";
 import type { Submission, Subtask } from "./task.ts";
-import { hasRole, isFree, type Role, workersFor } from "./team.ts";
+import { hasRole, isFree, type Role, workersFor, plannerOf } from "./team.ts";
 
 export function act(draft: Draft, input: Act): void {
   const session = sessionOfTurn(draft, input.session, input.turn);
@@ -206,7 +207,7 @@ function submit(
     as: member.user,
     text: `📦 **Handed in \`${subtask.id}\`**${commit === undefined ? "" : ` at \`${commit.slice(0, 7)}\``}\n\n${summary}`,
     ...inThread(subtask),
-    turn: { agent: member.id, turn: input.turn, hops: session.running.hops },
+    turn: markOf(session),
     action: {
       kind: "submit",
       subtask: subtask.id,
@@ -229,7 +230,7 @@ function block(draft: Draft, acting: Acting, subtask: Subtask, reason: string): 
     as: member.user,
     text: `🚧 **\`${subtask.id}\` is blocked.** ${reason}`,
     ...inThread(subtask),
-    turn: { agent: member.id, turn: input.turn, hops: session.running.hops },
+    turn: markOf(session),
     action: { kind: "block", subtask: subtask.id, reason },
   });
   return "Noted; the planner is told. End your turn.";
@@ -256,20 +257,20 @@ function progress(draft: Draft, acting: Acting, action: Extract<Action, { kind: 
     as: member.user,
     text: `⏳ ${action.text}${share}`,
     style: "notice",
-    ...(session.thread === undefined ? {} : { thread: session.thread }),
-    turn: { agent: member.id, turn: input.turn, hops: session.running.hops },
+    ...inThread(session),
+    turn: markOf(session),
   });
   return "Noted. Go on.";
 }
 
 function concern(draft: Draft, acting: Acting, subtask: Subtask, action: Extract<Action, { kind: "concern" }>): string {
-  const { member, input, session, task } = acting;
+  const { member, input, session } = acting;
   const sign = { info: "ℹ️", warning: "⚠️", critical: "🚨" }[action.severity];
   draft.say(input.call, {
     as: member.user,
     text: `${sign} **Concern about \`${subtask.id}\`** ${action.note}`,
     ...inThread(subtask),
-    turn: { agent: member.id, turn: input.turn, hops: session.running.hops },
+    turn: markOf(session),
     action: { kind: "concern", subtask: subtask.id, severity: action.severity },
   });
   keepNote(draft, subtask.id, `concern of ${member.id}: ${action.note}`);
@@ -284,7 +285,7 @@ function concern(draft: Draft, acting: Acting, subtask: Subtask, action: Extract
   const worker = subtask.lease === undefined ? undefined : memberById(draft.world, subtask.lease.agent);
   const note = `${member.id} raises a concern about \`${subtask.id}\`: ${action.note}`;
   if (worker !== undefined) tell(draft, worker, subtask.thread, `${input.call}:worker`, note);
-  const planner = task.planner === undefined ? undefined : memberById(draft.world, task.planner);
+  const planner = plannerOf(draft);
   if (planner !== undefined) tell(draft, planner, undefined, `${input.call}:planner`, note);
   const now = draft.state.task?.subtasks[subtask.id];
   if (action.severity === "critical" && now !== undefined && now.ask === undefined && now.state !== "done") {
@@ -309,7 +310,7 @@ function askHuman(draft: Draft, input: Act, member: CrewMember, session: Acting[
     text: `❓ **${member.name} asks:** ${action.question}`,
     options: action.options.map((label, index) => ({ id: `${index + 1}`, key: `${index + 1}\uFE0F\u20E3`, label })),
     timeout: "none",
-    ...(session.thread === undefined ? {} : { thread: session.thread }),
+    ...inThread(session),
   });
   return "Asked. End your turn now: the answer wakes you.";
 }

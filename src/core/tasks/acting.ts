@@ -32,7 +32,3 @@ export function epochOf(running: RunningTurn, subtask: SubtaskId, part: "work" |
   );
   return given.length === 0 ? undefined : Math.max(...given);
 }
-
-export function inThread({ thread }: Pick<Subtask, "thread">): { thread?: NonNullable<Subtask["thread"]> } {
-  return thread === undefined ? {} : { thread };
-}

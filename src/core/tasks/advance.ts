@@ -9,12 +9,12 @@ import { memberById, nameIn } from "../world.ts";
 import { isClosed, isUnlocked, progressOf, subtasksOf, taskStateOf } from "./derive.ts";
 import { askAboutSubtask, blockFor } from "./escalate.ts";
 import { filesJob, filesOf } from "./files.ts";
-import { endTurn, giveReview, giveWork, takeReview, takeWork, tell } from "./give.ts";
+import { endTurn, giveReview, giveWork, takeReview, takeWork, tell, endTurnsOn } from "./give.ts";
 import { clearTask, moveSubtask, patrolled, putTask, without } from "./ledger.ts";
 import { mirror } from "./mirror.ts";
 import { planFailed } from "./planning.ts";
 import { planPrompt } from "./prompts.ts";
-import { bestPlanner, bestReviewer, bestWorker, membersWith, reviewersFor, workersFor } from "./team.ts";
+import { bestPlanner, bestReviewer, bestWorker, membersWith, reviewersFor, workersFor, plannerOf } from "./team.ts";
 
 export function advance(draft: Draft): void {
   const { task } = draft.state;
@@ -40,7 +40,7 @@ function goOn(draft: Draft): void {
 function plan(draft: Draft): void {
   const { task } = draft.state;
   if (task === undefined) return;
-  const now = task.planner === undefined ? undefined : memberById(draft.world, task.planner);
+  const now = plannerOf(draft);
   const place = now === undefined ? undefined : draft.state.seats[now.user]?.place;
   if (now !== undefined && place !== "banned" && place !== "left") return;
   const planner = bestPlanner(draft);
@@ -59,7 +59,7 @@ function plan(draft: Draft): void {
 /** @param again What to say instead of the whole task, to a planner who knows it. */
 export function askForPlan(draft: Draft, again?: string): void {
   const { task } = draft.state;
-  const planner = task?.planner === undefined ? undefined : memberById(draft.world, task.planner);
+  const planner = plannerOf(draft);
   if (task === undefined || planner === undefined) return;
   tell(draft, planner, undefined, `plan:${task.version}`, planPrompt(task, again));
 }
@@ -216,8 +216,7 @@ export function cancelTask(draft: Draft, by: UserId, why: string): void {
   const { task } = draft.state;
   if (task === undefined) return;
   for (const subtask of subtasksOf(task)) {
-    for (const lease of [subtask.lease, subtask.reviewLease])
-      if (lease !== undefined) endTurn(draft, lease.agent, subtask.thread);
+    endTurnsOn(draft, subtask);
     const now = draft.state.task?.subtasks[subtask.id];
     if (now !== undefined) moveSubtask(draft, without(now, "lease", "reviewLease", "ask", "progress"), "cancel");
   }

@@ -1,4 +1,5 @@
 /** What people ask of a task's files by commands. The answer comes as soon as the files were looked at. */
+import { inThread } from "../placement.ts";
 import type { Draft } from "../draft.ts";
 import type { FilesJob } from "../files.ts";
 import type { Message } from "../input.ts";
@@ -40,7 +41,7 @@ function browse(draft: Draft, message: Message, jobOn: (branch: string) => Files
   const known = heads[branch] === undefined ? "main" : branch;
   filesJob(draft, `${event}:files`, jobOn(known), {
     asked: { event, by: sender },
-    ...(thread === undefined ? {} : { thread }),
+    ...inThread({ thread }),
   });
   return "";
 }

@@ -1,17 +1,16 @@
 /** What an agent cannot mend by itself goes to the planner, to the room, or to a person. */
+import { plannerOf } from "./team.ts";
+import { inThread } from "../placement.ts";
 import { ask } from "../asks.ts";
 import type { Draft } from "../draft.ts";
-import { memberById } from "../world.ts";
-import { inThread } from "./acting.ts";
 import { tell } from "./give.ts";
 import { moveSubtask, putSubtask, without } from "./ledger.ts";
 import type { Subtask } from "./task.ts";
 
 /** Blocks a subtask and tells the planner, who may revise the plan or assign it to somebody else. */
 export function blockFor(draft: Draft, subtask: Subtask, reason: string): void {
-  const { task } = draft.state;
   const blocked = moveSubtask(draft, without(subtask, "lease", "reviewLease", "progress"), "block", { reason });
-  const planner = task?.planner === undefined ? undefined : memberById(draft.world, task.planner);
+  const planner = plannerOf(draft);
   if (blocked === undefined || planner === undefined) return;
   tell(
     draft,
@@ -59,7 +58,7 @@ const subtaskOptions: Readonly<Record<string, { id: string; key: string; label: 
 /** A word of the patrol in a subtask's thread. */
 export function tellThread(draft: Draft, subtask: Subtask, what: string, text: string): void {
   draft.notice(`${draft.state.room}:${subtask.id}:patrol:${what}`, `🛰️ ${text}`, {
-    ...(subtask.thread === undefined ? {} : { thread: subtask.thread }),
+    ...inThread(subtask),
     action: { kind: "patrol", subtask: subtask.id },
   });
 }

@@ -6,6 +6,7 @@
  *   approve ───▶ merging ─▶ merged ─▶ done
  *                   └─────▶ conflict ─▶ rework, with both sides named
  */
+import { inThread } from "../placement.ts";
 import type { Draft } from "../draft.ts";
 import {
   type Branch,
@@ -74,7 +75,7 @@ export function committed(draft: Draft, { commit, full = false }: Of<"committed"
     as: draft.world.bot,
     commit,
     ...(full ? { full } : {}),
-    ...(thread === undefined ? {} : { thread }),
+    ...inThread({ thread }),
   });
   draft.reply = taken;
 }
@@ -93,7 +94,7 @@ export function published(draft: Draft, { commit, branch, message, bundle }: Of<
 
 /** Something did not work; the room is told once for each id. */
 export function filesTrouble(draft: Draft, { id, thread, code, sentence }: Of<"filesTrouble">): void {
-  draft.notice(`${id}:trouble`, `⚠️ ${sentence}`, { error: code, ...(thread === undefined ? {} : { thread }) });
+  draft.notice(`${id}:trouble`, `⚠️ ${sentence}`, { error: code, ...inThread({ thread }) });
 }
 
 type Asked = Pick<FilesJobEffect, "asked" | "thread">;
@@ -135,7 +136,7 @@ function tellAsker(
   const { asked, thread } = effect;
   draft.notice(`${effect.id}:told`, text, {
     ...(asked === undefined ? {} : { replyTo: asked.event, mentions: [asked.by] }),
-    ...(thread === undefined ? {} : { thread }),
+    ...inThread({ thread }),
     ...(file === undefined ? {} : { file }),
   });
 }
@@ -162,7 +163,7 @@ export function fileDropped(draft: Draft, message: Message): void {
     );
     return;
   }
-  const placed = thread === undefined ? {} : { thread };
+  const placed = inThread({ thread });
   const say = (text: string): void =>
     draft.notice(`${event}:file`, text, { replyTo: event, mentions: [sender], ...placed });
   if (isClosed(task)) return say("The task is closed: this file is not added to its files.");

@@ -113,6 +113,11 @@ export function endTurn(draft: Draft, agent: AgentId, thread: EventId | undefine
   begin(draft, key);
 }
 
+/** Ends what its worker and its reviewer do in its thread. The leases themselves stay. */
+export function endTurnsOn(draft: Draft, { lease, reviewLease, thread }: Subtask): void {
+  for (const held of [lease, reviewLease]) if (held !== undefined) endTurn(draft, held.agent, thread);
+}
+
 export type Why = "released" | "expired" | "taken";
 
 /**

@@ -1,11 +1,11 @@
 /** What is not committed: told where it lies, and where it looks like a secret a person is asked. */
+import { inThread } from "../placement.ts";
 import { type Answer, ask } from "../asks.ts";
 import type { AskMatter } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import { type HeldFile, toldKept } from "../files.ts";
 import type { OwnInput } from "../input.ts";
 import { memberById } from "../world.ts";
-import { inThread } from "./acting.ts";
 import { filesJob, filesOf, putFiles } from "./files.ts";
 import { tell } from "./give.ts";
 import type { Subtask } from "./task.ts";

@@ -1,4 +1,5 @@
 /** Where the life of a room touches its task: who comes and goes, what is said, what has been sent. */
+import { plannerOf } from "./team.ts";
 import { withdraw } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import type { Effect } from "../effect.ts";
@@ -70,7 +71,7 @@ export function wordsForTask(
   if (member !== undefined && subtask?.thread !== undefined)
     return { user: member.user, thread: subtask.thread, prefix: "" };
   if (!maySteer(draft, message.sender)) return undefined;
-  const planner = task.planner === undefined ? undefined : memberById(draft.world, task.planner);
+  const planner = plannerOf(draft);
   if (planner === undefined) return undefined;
   return { user: planner.user, prefix: subtask === undefined ? "" : `(About \`${subtask.id}\`:) ` };
 }

@@ -2,11 +2,11 @@
  * Approved work is merged into `main` before it counts as done. Where both sides changed the same, the subtask goes back to
  * its worker: nothing is overwritten.
  */
+import { inThread } from "../placement.ts";
 import type { Draft } from "../draft.ts";
 import type { FilesResult } from "../files.ts";
 import { memberById } from "../world.ts";
 import type { OwnInput } from "../input.ts";
-import { inThread } from "./acting.ts";
 import { askAboutSubtask } from "./escalate.ts";
 import { conflictLine, filesJob, filesTold, orphaned, toMerge } from "./files.ts";
 import { moveSubtask, putSubtask, score, without } from "./ledger.ts";

@@ -2,6 +2,7 @@
  * The room as the record: what people and other bridges see of the task, and what a lost store is rebuilt from. Only
  * what differs from what was shown last goes out; of several changes that wait, only the newest.
  */
+import { inThread } from "../placement.ts";
 import type { Draft } from "../draft.ts";
 import { idFrom } from "../draft.ts";
 import type { AgentId, EffectId } from "../ids.ts";
@@ -193,7 +194,7 @@ export function subtaskContent(draft: Draft, subtask: Subtask): SubtaskContent {
     },
     ...(subtask.reason === undefined ? {} : { reason: subtask.reason }),
     version: subtask.version,
-    ...(subtask.thread === undefined ? {} : { thread: subtask.thread }),
+    ...inThread(subtask),
     scores,
   };
 }

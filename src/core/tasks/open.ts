@@ -1,4 +1,5 @@
 /** The beginning of a task: asked for in one room, worked on in another. */
+import { inThread } from "../placement.ts";
 import type { Draft } from "../draft.ts";
 import type { OwnInput, TaskSeed } from "../input.ts";
 import { shownAtFirst } from "./mirror.ts";
@@ -61,7 +62,7 @@ export function taskRoom(draft: Draft, input: Extract<OwnInput, { kind: "taskRoo
     {
       replyTo: asked.cause,
       mentions: [asked.asker],
-      ...(asked.thread === undefined ? {} : { thread: asked.thread }),
+      ...inThread(asked),
       action: { kind: "taskRoom", task: input.number, room: input.room },
     },
   );

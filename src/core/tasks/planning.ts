@@ -10,7 +10,7 @@ import type { Draft } from "../draft.ts";
 import { memberById } from "../world.ts";
 import type { Acting } from "./acting.ts";
 import type { Action } from "./actions.ts";
-import { endTurn, takeReview, tell } from "./give.ts";
+import { endTurn, takeReview, tell, endTurnsOn } from "./give.ts";
 import { clearTask, moveSubtask, putSubtask, putTask, without } from "./ledger.ts";
 import { type PlanLimits, planProblems, revise, specOf } from "./plan.ts";
 import { planList } from "./show.ts";
@@ -191,8 +191,7 @@ function change(draft: Draft, old: Subtask, spec: SubtaskSpec): void {
 export function cancelSubtask(draft: Draft, id: string): void {
   const subtask = draft.state.task?.subtasks[id];
   if (subtask === undefined) return;
-  for (const lease of [subtask.lease, subtask.reviewLease])
-    if (lease !== undefined) endTurn(draft, lease.agent, subtask.thread);
+  endTurnsOn(draft, subtask);
   if (subtask.ask !== undefined) withdraw(draft, subtask.ask, "The subtask was dropped.");
   const now = draft.state.task?.subtasks[id];
   if (now !== undefined)

@@ -1,8 +1,8 @@
 /** A task that rests. */
+import { plannerOf } from "./team.ts";
 import type { Draft } from "../draft.ts";
-import { memberById } from "../world.ts";
 import { subtasksOf } from "./derive.ts";
-import { endTurn, takeReview, takeWork } from "./give.ts";
+import { endTurn, endTurnsOn, takeReview, takeWork } from "./give.ts";
 import { putTask } from "./ledger.ts";
 
 /** Ends what runs; what was leased is offered again when the task goes on. */
@@ -10,13 +10,12 @@ export function pauseTask(draft: Draft, why: string): void {
   for (const { id } of subtasksOf(draft.state.task ?? { subtasks: {} })) {
     const subtask = draft.state.task?.subtasks[id];
     if (subtask === undefined) continue;
-    const { lease, reviewLease, thread } = subtask;
+    const { lease, reviewLease } = subtask;
     if (lease !== undefined) takeWork(draft, subtask, "taken");
     if (reviewLease !== undefined) takeReview(draft, subtask, "taken");
-    for (const one of [lease, reviewLease]) if (one !== undefined) endTurn(draft, one.agent, thread);
+    endTurnsOn(draft, subtask);
   }
-  const planner =
-    draft.state.task?.planner === undefined ? undefined : memberById(draft.world, draft.state.task.planner);
+  const planner = plannerOf(draft);
   if (planner !== undefined) endTurn(draft, planner.id, undefined);
   putTask(draft, { paused: why });
 }

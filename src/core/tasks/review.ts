@@ -1,7 +1,8 @@
 /** Reviews: bound to what was handed in, by another agent than the worker, or by a person. */
+import { inThread, markOf } from "../placement.ts";
 import type { Draft } from "../draft.ts";
 import type { UserId } from "../ids.ts";
-import { type Acting, epochOf, inThread, notNow } from "./acting.ts";
+import { type Acting, epochOf, notNow } from "./acting.ts";
 import type { Action } from "./actions.ts";
 import { askAboutSubtask } from "./escalate.ts";
 import { moveSubtask, putSubtask, score, without } from "./ledger.ts";
@@ -35,7 +36,7 @@ export function judge(draft: Draft, acting: Acting, subtask: Subtask, action: Re
     as: member.user,
     text: `${head} \`${subtask.id}\`** (${points} of 5). ${comment}${list === "" ? "" : `\n${list}`}`,
     ...inThread(subtask),
-    turn: { agent: member.id, turn: input.turn, hops: session.running.hops },
+    turn: markOf(session),
     action: {
       kind: "review",
       subtask: subtask.id,

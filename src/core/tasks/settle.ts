@@ -1,4 +1,5 @@
 /** What follows from a person's answer (or from none, in time). */
+import { plannerOf } from "./team.ts";
 import type { Answer, Ask } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import { hear } from "../turns.ts";
@@ -88,7 +89,7 @@ function final(draft: Draft, answer: Answer): void {
   if (answer.by === undefined) return rests(draft, "whether the task is done");
   if (answer.option === "approve") return close(draft, answer.by);
   const { task } = draft.state;
-  const planner = task?.planner === undefined ? undefined : memberById(draft.world, task.planner);
+  const planner = plannerOf(draft);
   const why = answer.why === "" ? "no reason was given" : answer.why;
   if (task === undefined || planner === undefined) return;
   // Until the planner has added what is missing there is nothing to approve.

@@ -1,4 +1,6 @@
 /** What people do to a task by commands. Every function returns the answer, in Markdown; who may is checked here. */
+import { plannerOf } from "./team.ts";
+import { inThread } from "../placement.ts";
 import { withdraw } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import type { AgentId, EffectId, UserId } from "../ids.ts";
@@ -10,7 +12,7 @@ import { assignTo } from "./assign.ts";
 import { blockFor } from "./escalate.ts";
 import { askForPlan, cancelTask, close, nobodyPlans } from "./advance.ts";
 import { isClosed, subtasksOf, taskStateOf } from "./derive.ts";
-import { bring, endTurn, tell } from "./give.ts";
+import { bring, endTurnsOn, tell } from "./give.ts";
 import { clearTask, moveSubtask, putTask, without } from "./ledger.ts";
 import { pauseTask } from "./rest.ts";
 import { cancelSubtask, planOf } from "./planning.ts";
@@ -37,7 +39,7 @@ export function openNew(draft: Draft, message: Message, title: string, brief: st
     brief: brief.trim(),
     asker: message.sender,
     cause: message.event,
-    ...(message.thread === undefined ? {} : { thread: message.thread }),
+    ...inThread(message),
   });
   // The answer is the room itself, as soon as it is there.
   return "";
@@ -103,11 +105,6 @@ function subtaskFor(draft: Draft, user: UserId, id: SubtaskId): Subtask | string
   return task.subtasks[id] ?? `There is no subtask \`${id}\`. ${known(task)}`;
 }
 
-/** Ends the turns of who holds a subtask: what they did is no longer wanted. */
-function endTurns(draft: Draft, { lease, reviewLease, thread }: Subtask): void {
-  for (const one of [lease, reviewLease]) if (one !== undefined) endTurn(draft, one.agent, thread);
-}
-
 export function assignBy(draft: Draft, user: UserId, id: SubtaskId, agent: AgentId): string {
   const subtask = subtaskFor(draft, user, id);
   if (typeof subtask === "string") return subtask;
@@ -115,7 +112,7 @@ export function assignBy(draft: Draft, user: UserId, id: SubtaskId, agent: Agent
   let open = subtask;
   if (subtask.state === "working" && subtask.lease?.agent !== agent) {
     const released = moveSubtask(draft, without(subtask, "lease", "progress"), "release");
-    endTurns(draft, subtask);
+    endTurnsOn(draft, subtask);
     open = released ?? subtask;
   }
   const refusal = assignTo(draft, { ...open, tries: 0 }, agent);
@@ -129,7 +126,7 @@ export function blockBy(draft: Draft, user: UserId, id: SubtaskId, why: string):
   if (typeof subtask === "string") return subtask;
   if (["done", "cancelled", "blocked"].includes(subtask.state)) return `\`${id}\` is ${subtask.state}.`;
   blockFor(draft, subtask, why === "" ? `blocked by ${user}` : why);
-  endTurns(draft, subtask);
+  endTurnsOn(draft, subtask);
   return `\`${id}\` is blocked. \`!crew unblock ${id}\` lets it go on.`;
 }
 
@@ -154,7 +151,7 @@ export function retryBy(draft: Draft, user: UserId, id: SubtaskId): string {
     fresh,
   );
   if (ready === undefined) return `\`${id}\` is ${subtask.state}; there is nothing to try again.`;
-  endTurns(draft, subtask);
+  endTurnsOn(draft, subtask);
   return `\`${id}\` is done anew.`;
 }
 
@@ -210,7 +207,7 @@ export function rulesBy(draft: Draft, user: UserId, text: string): string {
       const member = one === undefined ? undefined : memberById(draft.world, one.agent);
       if (member !== undefined) tell(draft, member, thread, `rules:${open.version}:${member.id}`, told);
     }
-  const planner = open.planner === undefined ? undefined : memberById(draft.world, open.planner);
+  const planner = plannerOf(draft);
   if (planner !== undefined) tell(draft, planner, undefined, `rules:${open.version}`, told);
   return "The rules are set.";
 }
@@ -220,6 +217,6 @@ export function overturnBy(draft: Draft, user: UserId, id: SubtaskId, verdict: V
   if (typeof subtask === "string") return subtask;
   if (subtask.ask !== undefined) withdraw(draft, subtask.ask, `${user} decided.`);
   const told = overturn(draft, user, subtask, verdict, why === "" ? `${user} decided so` : why);
-  endTurns(draft, subtask);
+  endTurnsOn(draft, subtask);
   return told;
 }

@@ -2,7 +2,7 @@
 import type { Draft } from "../draft.ts";
 import type { AgentId } from "../ids.ts";
 import { maySpeak } from "../power.ts";
-import type { CrewMember } from "../world.ts";
+import { type CrewMember, memberById } from "../world.ts";
 import { standing } from "./scores.ts";
 import { subtasksOf } from "./derive.ts";
 import type { Subtask } from "./task.ts";
@@ -15,6 +15,11 @@ const roles: readonly string[] = ["planner", "executor", "reviewer", "patrol"] s
 export function hasRole(member: CrewMember, role: Role): boolean {
   if (member.roles.includes(role)) return true;
   return role === "executor" && !member.roles.some((own) => roles.includes(own));
+}
+
+/** The agent that plans this room's task and hears people's words; `undefined`: none, or it is no longer in the crew. */
+export function plannerOf({ state, world }: Draft): CrewMember | undefined {
+  return state.task?.planner === undefined ? undefined : memberById(world, state.task.planner);
 }
 
 export function membersWith(draft: Draft, role: Role): readonly CrewMember[] {

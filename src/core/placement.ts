@@ -1,0 +1,14 @@
+/** Where a message stands, and whose turn said it: the parts that effects have in common. */
+import type { TurnMark } from "./effect.ts";
+import type { EventId } from "./ids.ts";
+import type { RunningTurn, Session } from "./room.ts";
+
+/** The thread of something that may be in one, or nothing, to be spread into what is to stand there too. */
+export function inThread({ thread }: { readonly thread?: EventId | undefined }): { readonly thread?: EventId } {
+  return thread === undefined ? {} : { thread };
+}
+
+/** Written beside what an agent says in a turn. */
+export function markOf({ agent, running }: Session & { readonly running: RunningTurn }): TurnMark {
+  return { agent, turn: running.id, hops: running.hops };
+}
