@@ -1,7 +1,7 @@
 /** What agents think with: models, runtimes, their tools, and the turns that bring them together. */
 import type { Config } from "../config/schema.ts";
 import type { AgentId, EffectId, EventId } from "../core/ids.ts";
-import type { Clock, CrewMember } from "../crew/ports.ts";
+import type { Clock, CrewMember, TurnPorts } from "../crew/ports.ts";
 import { createTurns, type Turns } from "../crew/turns.ts";
 import type { Homeserver } from "../matrix/homeserver.ts";
 import type { Messenger } from "../matrix/messenger.ts";
@@ -26,6 +26,8 @@ export interface ThinkingOptions {
   readonly homeserver: Homeserver;
   readonly reads: Reads;
   readonly presence: Presence;
+  /** What an agent's file tools do. */
+  readonly files: TurnPorts["files"];
   /** Who waits for the event that an effect becomes. */
   readonly spoken: Map<EffectId, (event: EventId | undefined) => void>;
   readonly clock: Clock;
@@ -57,6 +59,7 @@ export function createThinking(options: ThinkingOptions): Turns {
       messenger,
       homeserver,
       recent: (...asked) => reads.recent(...asked),
+      files: options.files,
       spoken,
       attachmentBytes: limits.attachment_bytes,
       signal: options.signal,
@@ -65,10 +68,12 @@ export function createThinking(options: ThinkingOptions): Turns {
       toolsFor({
         server,
         roles: context.agent.roles,
+        runtime: context.agent.runtime,
         agentsHere: (turn) => presence.agentsIn(context.roomOf(turn)),
         says: (...asked) => context.says(...asked),
         acts: (...asked) => context.acts(...asked),
         reads: (...asked) => context.reads(...asked),
+        works: (...asked) => context.works(...asked),
       }),
     limits,
     clock: options.clock,

@@ -20,6 +20,8 @@ export interface TurnPortsOptions {
     thread: EventId | undefined,
     call: { readonly signal: AbortSignal },
   ) => Promise<readonly SaidInRoom[]>;
+  /** What an agent's file tools do. */
+  readonly files: TurnPorts["files"];
   /** Who waits for the event that an effect becomes; called once the effect is over. */
   readonly spoken: Map<EffectId, (event: EventId | undefined) => void>;
   /** `limits.attachment_bytes` */
@@ -90,6 +92,8 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
       const { reply } = await rooms.put(room, version === undefined ? asked : { ...asked, version });
       return reply ?? "Not done.";
     },
+
+    files: (...asked) => options.files(...asked),
 
     async readRoom(room, { agent, thread }, limit) {
       try {

@@ -1,6 +1,7 @@
 /** What running a turn needs of the rest of the bridge. Types only. */
 import type { AttachmentRef, RunTurn } from "../core/effect.ts";
 import type { CrewError } from "../core/errors.ts";
+import type { FileRequest } from "../core/files.ts";
 import type { AgentId, EffectId, EventId, RoomId, SessionId, TurnId, UserId } from "../core/ids.ts";
 import type { TurnOutcome } from "../core/input.ts";
 import type { Action } from "../core/tasks/actions.ts";
@@ -30,6 +31,8 @@ export interface TurnPorts {
   act(room: RoomId, effect: RunTurn, call: EffectId, action: Action, version?: number): Promise<string>;
   /** The tool `read_room`: the newest messages of the room, or of the turn's thread, one a line, oldest first. */
   readRoom(room: RoomId, effect: RunTurn, limit: number): Promise<string>;
+  /** A tool that works on the task's files: done in the agent's worktree, answered with the text that the agent reads. */
+  files(room: RoomId, effect: RunTurn, call: EffectId, request: FileRequest, signal: AbortSignal): Promise<string>;
 }
 
 export interface FetchedFile {
@@ -87,4 +90,6 @@ export interface SessionContext {
   acts(turn: TurnId, call: EffectId, action: Action, version?: number): Promise<string>;
   /** {@link TurnPorts.readRoom}, likewise. */
   reads(turn: TurnId, limit: number): Promise<string>;
+  /** {@link TurnPorts.files}, likewise. */
+  works(turn: TurnId, call: EffectId, request: FileRequest, signal: AbortSignal): Promise<string>;
 }

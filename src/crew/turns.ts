@@ -79,6 +79,11 @@ export function createTurns(options: TurnsOptions): Turns {
         if (run === undefined) return "Not read: this turn was stopped.";
         return ports.readRoom(run.room, run.effect, limit);
       },
+      works: async (turn, call, request, signal) => {
+        const run = going(turn);
+        if (run === undefined) return "Not done: this turn was stopped.";
+        return ports.files(run.room, run.effect, call, request, signal);
+      },
     };
   }
 

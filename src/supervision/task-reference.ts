@@ -12,6 +12,8 @@ export interface ToolRow {
   readonly name: string;
   /** Empty: all agents have it. */
   readonly roles: readonly string[];
+  /** Only agents of this runtime have it. */
+  readonly runtime?: string;
   readonly arguments: string;
   readonly help: string;
 }
@@ -93,9 +95,9 @@ export function tasksReference(tools: readonly ToolRow[]): string {
     signed(points),
     when,
   ]);
-  const offered = tools.map(({ name, roles, arguments: takes, help }) => [
+  const offered = tools.map(({ name, roles, runtime, arguments: takes, help }) => [
     `\`${name}\``,
-    roles.length === 0 ? "all" : roles.join(", "),
+    `${roles.length === 0 ? "all" : roles.join(", ")}${runtime === undefined ? "" : `, with \`runtime: ${runtime}\``}`,
     takes,
     help,
   ]);

@@ -106,9 +106,11 @@ export async function contest({ claims, reviews, clients }: ContestOptions): Pro
       const tools = toolsFor({
         server,
         roles,
+        runtime: "acp",
         agentsHere: () => crew.map((one) => one.id),
         says: async () => "Sent.",
         reads: async () => "",
+        works: async () => "",
         acts: async (_turn: TurnId, call, action, version) => {
           const act = { kind: "act", session: running[0], turn, call, action } as const;
           return (await put(version === undefined ? act : { ...act, version })).reply ?? "";

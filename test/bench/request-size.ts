@@ -15,7 +15,7 @@ import { grouped } from "./stats.ts";
 
 /** Each alone, and an agent that has them all. */
 export const measuredRoles = ["planner", "executor", "reviewer", "patrol", "planner, executor, reviewer, patrol"];
-export const requestLimitBytes = 10 * 1_024;
+export const requestLimitBytes = 12 * 1_024;
 
 export interface RequestSize {
   readonly role: string;

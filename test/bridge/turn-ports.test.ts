@@ -24,6 +24,7 @@ function portsWith(over: { readonly reply?: string; readonly recent?: TurnPortsO
       download: async () => ({ bytes: new Uint8Array(), mimeType: "text/plain" }),
     },
     recent: over.recent ?? (async () => []),
+    files: async (_room, { turn }, call, request) => `${turn} ${call} ${request.kind}`,
     spoken: new Map(),
     attachmentBytes: 1,
     signal: new AbortController().signal,
@@ -87,4 +88,10 @@ test("a room that cannot be read is a text for the agent, and its turn goes on",
     recent: async () => Promise.reject(new CrewError("HOMESERVER_UNREACHABLE", { address: "here", reason: "down" })),
   });
   expect(await ports.readRoom(room, effect, 10)).toBe("Not read: The homeserver at here does not answer: down.");
+});
+
+test("what an agent asks of its files goes to the files, with its room, turn and call", async () => {
+  const { ports } = portsWith();
+  const request = { kind: "list", path: "" } as const;
+  expect(await ports.files(room, effect, call, request, new AbortController().signal)).toBe("t1 t1:c1 list");
 });

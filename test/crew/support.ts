@@ -1,6 +1,7 @@
 /** Turns on a clock that tests move, with a room that writes down what is asked of it. */
 import { setImmediate as settle } from "node:timers/promises";
 import type { AttachmentRef, Heard, RunTurn } from "../../src/core/effect.ts";
+import type { FileRequest } from "../../src/core/files.ts";
 import type { AgentId, EffectId, EventId, RoomId, TurnId, UserId } from "../../src/core/ids.ts";
 import type { TurnOutcome } from "../../src/core/input.ts";
 import type { Action } from "../../src/core/tasks/actions.ts";
@@ -92,6 +93,7 @@ export class FakeRoom implements TurnPorts {
   readonly typed: (readonly [number, AgentId, boolean])[] = [];
   readonly calls: (readonly [EffectId, UserId | undefined, string])[] = [];
   readonly acts: (readonly [EffectId, Action, number | undefined])[] = [];
+  readonly worked: (readonly [TurnId, EffectId, FileRequest, AbortSignal])[] = [];
   readonly tokens: (number | undefined)[] = [];
   /** Times at which a runtime showed life. */
   readonly lives: number[] = [];
@@ -165,6 +167,17 @@ export class FakeRoom implements TurnPorts {
 
   async readRoom(_room: RoomId, _effect: RunTurn, limit: number): Promise<string> {
     return `the last ${limit} messages`;
+  }
+
+  async files(
+    _room: RoomId,
+    effect: RunTurn,
+    call: EffectId,
+    request: FileRequest,
+    signal: AbortSignal,
+  ): Promise<string> {
+    this.worked.push([effect.turn, call, request, signal]);
+    return `the answer to ${request.kind}`;
   }
 
   /** The outcome of a turn, once it is there. */

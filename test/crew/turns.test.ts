@@ -196,9 +196,11 @@ test("send_message reaches the room under an id made of the call, and its words 
       server: "example.org",
       agentsHere: (turn) => (context.roomOf(turn) === room ? [ada] : []),
       roles: [],
+      runtime: context.agent.runtime,
       says: async (...said) => context.says(...said),
       acts: async (...asked) => context.acts(...asked),
       reads: async (...asked) => context.reads(...asked),
+      works: async (...asked) => context.works(...asked),
     });
   const crew = crewOn(runtime, { tools });
   await using turns = crew.turns;
@@ -405,7 +407,7 @@ test("what a turn used is reported with its end, all steps together, also when i
   expect(crew.room.tokens).toEqual([250, 7, undefined]);
 });
 
-test("tools act and read through the turn that runs, and are told when it was stopped", async () => {
+test("tools act, read and work through the turn that runs, and are told when it was stopped", async () => {
   const runtime = new ScriptedRuntime();
   const contexts: SessionContext[] = [];
   const crew = crewOn(runtime, {
@@ -421,12 +423,17 @@ test("tools act and read through the turn that runs, and are told when it was st
   const call = "t1:c1" as EffectId;
   expect(await context?.acts(turnId("t1"), call, { kind: "claim", subtask: "parser" }, 4)).toBe("Done.");
   expect(await context?.reads(turnId("t1"), 3)).toBe("the last 3 messages");
+  const list = { kind: "list", path: "" } as const;
+  const { signal } = new AbortController();
+  expect(await context?.works(turnId("t1"), call, list, signal)).toBe("the answer to list");
   expect(crew.room.acts).toEqual([[call, { kind: "claim", subtask: "parser" }, 4]]);
 
   expect(await context?.acts(turnId("t2"), call, { kind: "look" })).toBe("Not done: this turn was stopped.");
   turns.abort(turnId("t1"));
   expect(await context?.acts(turnId("t1"), call, { kind: "look" })).toBe("Not done: this turn was stopped.");
   expect(await context?.reads(turnId("t1"), 3)).toBe("Not read: this turn was stopped.");
+  expect(await context?.works(turnId("t1"), call, list, signal)).toBe("Not done: this turn was stopped.");
+  expect(crew.room.worked).toEqual([[turnId("t1"), call, list, signal]]);
   await crew.room.end("t1");
   expect(crew.room.acts.length).toBe(1);
 });

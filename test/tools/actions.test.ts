@@ -162,7 +162,7 @@ test.each([
   const answer = await session.use(name, input);
   expect(answer).toContain(why);
   expect(answer).toContain(`${name} takes `);
-  expect([session.acted, session.read, session.said]).toEqual([[], [], []]);
+  expect([session.acted, session.read, session.said, session.worked]).toEqual([[], [], [], []]);
 });
 
 test("a plan of nonsense is refused in a few lines", async () => {
@@ -186,7 +186,7 @@ test("arguments of no form at all never make a tool fail", async () => {
     true,
   ];
   for (const { name } of session.tools) {
-    for (const input of nonsense) expect(await session.use(name, input)).toMatch(/^(?:Not |Done|@alice)/);
+    for (const input of nonsense) expect(await session.use(name, input)).toMatch(/^(?:Not |Done|@alice|Worked)/);
   }
   expect(session.acted.every(([, , { kind }]) => kind === "look")).toBe(true);
   expect(session.tools.length).toBeGreaterThan(allRoles.length);

@@ -1,6 +1,6 @@
 /** A session's tools in a room that writes down what they ask of it. */
 import type { Action } from "../../src/core/tasks/actions.ts";
-import type { Tool, ToolCallContext } from "../../src/runtimes/port.ts";
+import type { RuntimeName, Tool, ToolCallContext } from "../../src/runtimes/port.ts";
 import type { ToolsContext } from "../../src/tools/context.ts";
 import { toolsFor } from "../../src/tools/registry.ts";
 import { agentId, turnId } from "../runtimes/support.ts";
@@ -14,17 +14,20 @@ export interface Session {
   readonly said: Parameters<ToolsContext["says"]>[];
   readonly acted: Parameters<ToolsContext["acts"]>[];
   readonly read: Parameters<ToolsContext["reads"]>[];
+  readonly worked: Parameters<ToolsContext["works"]>[];
   /** Calls a tool by its name. */
   readonly use: (name: string, input: unknown) => Promise<string>;
 }
 
-export function sessionOf(roles: readonly string[] = allRoles): Session {
+export function sessionOf(roles: readonly string[] = allRoles, runtime: RuntimeName = "builtin"): Session {
   const said: Session["said"] = [];
   const acted: Session["acted"] = [];
   const read: Session["read"] = [];
+  const worked: Session["worked"] = [];
   const tools = toolsFor({
     server: "example.org",
     roles,
+    runtime,
     agentsHere: () => [agentId("ada"), agentId("bob")],
     says: async (...args) => {
       said.push(args);
@@ -38,12 +41,17 @@ export function sessionOf(roles: readonly string[] = allRoles): Session {
       read.push(args);
       return "@alice:example.org: hello";
     },
+    works: async (...args) => {
+      worked.push(args);
+      return "Worked.";
+    },
   });
   return {
     tools,
     said,
     acted,
     read,
+    worked,
     use: async (name, input) => {
       const tool = tools.find((one) => one.name === name);
       if (tool === undefined) throw new Error(`there is no tool ${name}`);
