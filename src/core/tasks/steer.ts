@@ -12,7 +12,7 @@ import { assignTo } from "./assign.ts";
 import { blockFor } from "./escalate.ts";
 import { askForPlan, cancelTask, close, nobodyPlans } from "./advance.ts";
 import { isClosed, subtasksOf, taskStateOf } from "./derive.ts";
-import { bring, endTurnsOn, tell } from "./give.ts";
+import { bring, endTurn, endTurnsOn, tell } from "./give.ts";
 import { clearTask, moveSubtask, putTask, without } from "./ledger.ts";
 import { pauseTask } from "./rest.ts";
 import { cancelSubtask, planOf } from "./planning.ts";
