@@ -7,6 +7,7 @@ import { checkRegistration } from "../matrix/registration-check.ts";
 import { readRegistration } from "../matrix/registration-file.ts";
 import type { Registration } from "../matrix/registration.ts";
 import { checkHomeserver } from "./check-homeserver.ts";
+import { checkFiles } from "./check-files.ts";
 import { checkPing } from "./check-ping.ts";
 import { configFile, type Given } from "./given.ts";
 import { failure, findingLine, ok, type Finding } from "./finding.ts";
@@ -36,6 +37,7 @@ async function* findings(file: string, terminal: Terminal): AsyncGenerator<Findi
   if (registration instanceof CrewError) yield failure("registration", registration);
   else yield* registrationFindings(registration, loaded);
   yield await storeFinding(config.store);
+  yield* checkFiles(config);
 
   const token = registration instanceof CrewError ? undefined : registration.as_token;
   const homeserver = new HomeserverProbe(config.homeserver.address, token);

@@ -37,6 +37,19 @@ export const commands: Readonly<Record<string, Command>> = {
     options: { config },
     run: async (given, terminal) => (await import("./start.ts")).start(given, terminal),
   },
+  "files pull": {
+    help: "put a task's files together from its room, and check each of them; again to update",
+    options: {
+      room: { value: "ROOM", help: "id or alias of the task's room" },
+      into: { value: "DIR", help: "the folder for the files; it becomes a git repository" },
+      config,
+      homeserver: {
+        value: "URL",
+        help: "read as a person, without a config; their access token stands in CREWROOM_ACCESS_TOKEN",
+      },
+    },
+    run: async (given, terminal) => (await import("./files.ts")).filesPull(given, terminal),
+  },
   demo: {
     help: "play a crew of three on a homeserver of its own, without a model",
     options: {

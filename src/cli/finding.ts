@@ -3,7 +3,8 @@ import { asCrewError } from "../core/errors.ts";
 
 export interface Finding {
   readonly level: "ok" | "warn" | "error";
-  readonly topic: "config" | "permissions" | "registration" | "store" | "homeserver" | "token" | "ping";
+  readonly topic:
+    "config" | "permissions" | "registration" | "store" | "git" | "sandbox" | "homeserver" | "token" | "ping";
   /** What is so, and for what is wrong also what to do. One line. */
   readonly sentence: string;
 }

@@ -21,7 +21,7 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
 }
 
 async function dispatch(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
-  const [name, ...rest] = args;
+  const { name, rest } = nameIn(args);
   if (name === "--version") {
     terminal.out(version);
     return 0;
@@ -41,6 +41,14 @@ async function dispatch(args: readonly string[], terminal: Terminal): Promise<Ex
     return 0;
   }
   return command.run(given, terminal);
+}
+
+/** Names have one word or two. */
+function nameIn([first, second, ...others]: readonly string[]): { readonly name?: string; readonly rest: string[] } {
+  if (first === undefined) return { rest: [] };
+  if (second === undefined) return { name: first, rest: [] };
+  const both = `${first} ${second}`;
+  return Object.hasOwn(commands, both) ? { name: both, rest: others } : { name: first, rest: [second, ...others] };
 }
 
 function optionsOf(name: string, command: Command, args: string[]): Given {

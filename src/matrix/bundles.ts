@@ -7,12 +7,13 @@ import { openAsBlob } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import type { Bundle, BundlePart, MediaFile } from "../core/files.ts";
-import { CrewError, reasonOf } from "../core/errors.ts";
+import { CrewError } from "../core/errors.ts";
 import type { MxcUri } from "../core/ids.ts";
 import type { BundleFile } from "../files/port.ts";
 import type { Homeserver } from "./homeserver.ts";
 import { HomeserverError, laterPerhaps } from "./homeserver-error.ts";
 import { asObject } from "./json.ts";
+import { onDisk } from "./on-disk.ts";
 import { retrying, type RetryOptions } from "./retry.ts";
 
 export interface BundleStoreOptions {
@@ -156,7 +157,7 @@ export class BundleStore {
       const take = async (chunk: Uint8Array): Promise<void> => {
         hash.update(chunk);
         withPart.update(chunk);
-        await onDisk(() => file.write(chunk, 0, chunk.byteLength, from + size));
+        await file.write(chunk, 0, chunk.byteLength, from + size);
         size += chunk.byteLength;
       };
       await homeserver.downloadInto(part.mxc, part.size, take, call);
@@ -211,16 +212,4 @@ async function hashFile(blob: Blob, from: number, size: number, hashes: readonly
     const chunks: AsyncIterable<Uint8Array> = blob.slice(from, from + size).stream();
     for await (const chunk of chunks) for (const hash of hashes) hash.update(chunk);
   });
-}
-
-/** A failure of the disk in the middle of a request must not pass for one of the homeserver. */
-async function onDisk<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (thrown) {
-    if (thrown instanceof CrewError) throw thrown;
-    const isFull =
-      thrown instanceof Error && "code" in thrown && (thrown.code === "ENOSPC" || thrown.code === "EDQUOT");
-    throw new CrewError(isFull ? "FILES_FULL" : "INTERNAL", { reason: reasonOf(thrown) }, thrown);
-  }
 }

@@ -1,6 +1,7 @@
 /** Files in the homeserver's media store. */
 import { CrewError } from "../core/errors.ts";
 import { asMxcUri, type MxcUri } from "../core/ids.ts";
+import { onDisk } from "./on-disk.ts";
 import { type Asked, type Call, pathOf, type Transport } from "./transport.ts";
 
 export interface Downloaded {
@@ -84,6 +85,6 @@ async function readUpTo(
   for await (const chunk of body) {
     size += chunk.byteLength;
     if (size > maxBytes) throw tooLarge(size);
-    await take(chunk);
+    await onDisk(() => take(chunk));
   }
 }

@@ -27,6 +27,8 @@ describe("crewroom check", () => {
       "ok     permissions: @sam:crew.test admin",
       `ok     registration: ${desk.path("registration.yaml")} fits the config`,
       "ok     store: can be written and read",
+      expect.stringMatching(/^ok {5}git: version \d+\.\d+/),
+      expect.stringMatching(/^(ok|warn) +sandbox: commands of agents (run in|are refused)/),
       `ok     homeserver: Played 1.0 at ${homeserver.address} speaks Matrix up to v1.12`,
       "ok     token: known; Crewroom is @crewroom:crew.test",
       `ok     ping: the homeserver reached this command, in the bridge's place at http://127.0.0.1:${desk.port} in 7 ms`,
@@ -59,9 +61,26 @@ describe("crewroom check", () => {
       "ok     permissions",
       "ok     registration",
       "ok     store",
+      "ok     git",
+      expect.stringMatching(/^(ok|warn) +sandbox$/),
       "error  homeserver",
     ]);
     expect(out.at(-1)).toMatch(/does not answer: connect ECONNREFUSED .*→ Check homeserver\.address/);
+  });
+
+  it("says what tasks' files lack on this machine", async () => {
+    await using desk = await Desk.open();
+    await desk.config({ files: { git: "/nowhere/git" }, sandbox: { mode: "none" } });
+    const { code, out } = await desk.run("check");
+    expect(code).toBe(1);
+    expect(out).toContainEqual(expect.stringMatching(/^error {2}git: The program \/nowhere\/git is not installed.*→/));
+    expect(out).toContainEqual(expect.stringMatching(/^warn {3}sandbox: .*without any wall/));
+    const old = desk.path("git");
+    await writeFile(old, "#!/bin/sh\necho git version 2.34.1\n", { mode: 0o755 });
+    await desk.config({ files: { git: old } });
+    expect((await desk.run("check")).out).toContainEqual(
+      expect.stringMatching(/^error {2}git: git 2\.34\.1 is too old/),
+    );
   });
 
   it("tells every problem of a config in a line of its own", async () => {
@@ -104,6 +123,8 @@ describe("crewroom check", () => {
       expect.stringMatching(/^error {2}permissions: .*example\.org/),
       expect.stringMatching(/^error {2}registration: .*cannot be used: ENOENT/),
       expect.stringMatching(/^error {2}store: /),
+      expect.stringMatching(/^ok {5}git: /),
+      expect.stringMatching(/sandbox: /),
       expect.stringMatching(/^error {2}homeserver: .*no Matrix homeserver \(404 M_UNRECOGNIZED/),
     ]);
   });
