@@ -23,7 +23,7 @@ export async function makeArchive(
   into: string,
 ): Promise<{ readonly path: string; readonly size: number; readonly sha256: string }> {
   // Attributes of a repository's own `info` come before those of its files. This one has the task's objects, and only that.
-  const gitDir = await mkdtemp(join(repository.path, "crewroom-archive-"));
+  const gitDir = await mkdtemp(join(repository.path, "crewroom-tmp-archive-"));
   try {
     await mkdir(join(gitDir, "info"));
     await mkdir(join(gitDir, "refs"));

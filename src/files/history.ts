@@ -14,7 +14,7 @@ export interface FileStep {
 
 /**
  * Newest first. Of a file that is gone the first is its deletion (or its renaming), and the next the last commit where it
- * still was. Merges are left out unless they changed it themselves, by joining both sides of a conflict.
+ * still was. A merge is left out unless it has the file as none of its sides had it, for then it is the first with it so.
  *
  * Git's own `--follow` knows one name at a time along all branches at once, and so loses what one branch did under the old
  * name while another renamed it.

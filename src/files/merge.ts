@@ -157,7 +157,7 @@ const happened: Readonly<Record<string, string>> = {
   "rename/rename": "renamed differently on both sides",
   "rename/add": "renamed on one side to a path that the other added",
   "file/directory": "a file on one side and a folder on the other",
-  "distinct modes": "a link on one side and a file on the other",
+  "distinct types": "a link on one side and a file on the other",
 };
 
 /** One line for each conflict, for the agent on whose side the subtask is. */

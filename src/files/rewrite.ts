@@ -117,7 +117,7 @@ async function importWithout(
   const refs = branches.map((branch) => `${branchRefs}${branch}`);
   const { stdout } = await git.run(place, ["fast-export", ...options, ...refs], { maxBytes: 1024 ** 3 });
   const { stream, olds } = withoutBlob(stdout, blob);
-  const marks = join(place.gitDir, `crewroom-marks-${crypto.randomUUID()}`);
+  const marks = join(place.gitDir, `crewroom-tmp-marks-${crypto.randomUUID()}`);
   try {
     await git.run(place, ["fast-import", "--quiet", "--force", "--date-format=raw", `--export-marks=${marks}`], {
       input: stream,

@@ -54,7 +54,7 @@ async function tryEdit(
   for (const edit of edits) lines.push(await indexLine(git, repository, base, edit));
   // What is taken away goes first, so that a file can come in the place of a folder.
   const input = lines.toSorted((a, b) => Number(b.startsWith("0 ")) - Number(a.startsWith("0 "))).join("");
-  const folder = await mkdtemp(join(repository.path, "crewroom-edit-"));
+  const folder = await mkdtemp(join(repository.path, "crewroom-tmp-edit-"));
   try {
     const env = { GIT_INDEX_FILE: join(folder, "index") };
     await git.run(place, ["read-tree", base], { env });
