@@ -32,7 +32,8 @@ export async function editText(worktree: Worktree, request: EditRequest, content
     const content = await read();
     const edit = editOf(content, request);
     if (edit.kind === "refused") return refused("written", `in ${label} ${edit.why}`);
-    if (edit.kind === "done") return `Already so: new stands in ${label} at line ${edit.line}. Nothing was changed.`;
+    if (edit.kind === "done")
+      return `Already so: new stands in ${label} at line ${edit.line}. Nothing was changed; if that is not meant, give more of what is around old.`;
     if (edit.content.length > contents.fileBytes)
       return refused(
         "written",
