@@ -17,7 +17,7 @@ export interface SecretScanner {
    * nothing does, or it was not looked at, because it is binary or has more than 1 MiB.
    * @param path Relative, with `/`. Its name decides whether it is a file of settings.
    */
-  secretIn(path: string, content: Uint8Array): Promise<string | undefined>;
+  secretIn(this: void, path: string, content: Uint8Array): Promise<string | undefined>;
 }
 
 /** Secrets are written by people and programs into small files; a larger one is data. */
