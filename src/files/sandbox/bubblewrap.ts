@@ -2,11 +2,13 @@
  * Linux: commands behind bubblewrap, in namespaces of their own. Needs bubblewrap 0.8.0 or newer: the first one that can
  * forbid further user namespaces, the door to most holes of the kernel.
  */
+import { release } from "node:os";
 import type { SandboxCommand } from "../port.ts";
 import { commandEnvironment, proxyEnvironment, systemPath } from "./environment.ts";
 import { commonMounts, insideHome, mountArgs, nodeFolder } from "./mounts.ts";
 import type { Launch, SandboxOptions } from "./options.ts";
 import { dataBytesOf, proxyPort, proxySocket, shellArgs } from "./script.ts";
+import type { KernelLimits } from "./script.ts";
 
 export const bubblewrap = "bwrap";
 
@@ -28,11 +30,24 @@ const walls = (
 
 const temporaryShare = 4;
 
+/** Threads count like processes there; more than so many of each on average are none of a task's work. */
+const threadsOfEach = 8;
+
+/** Whether the kernel counts the processes of a user namespace by themselves: Linux 5.14 and newer. root is never limited. */
+function countsApart(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map((part) => Number.parseInt(part, 10));
+  return major > 5 || (major === 5 && minor >= 14);
+}
+
 /** @param proxy Outer path of the proxy's socket, where there is a network. */
 export type Bubblewrap = (command: SandboxCommand, proxy: string | undefined) => Promise<Launch>;
 
 export async function openBubblewrap(options: SandboxOptions): Promise<Bubblewrap> {
   const common = await commonMounts();
+  const limits: KernelLimits = {
+    data: dataBytesOf(options.memoryBytes),
+    ...(countsApart(release()) ? { tasks: options.processes * threadsOfEach } : {}),
+  };
   const environment = {
     ...commandEnvironment(
       { path: `${nodeFolder}/bin:${systemPath}`, home: insideHome, temp: "/tmp" },
@@ -58,7 +73,7 @@ export async function openBubblewrap(options: SandboxOptions): Promise<Bubblewra
         String(argsDescriptor),
         "--",
         "/bin/sh",
-        ...shellArgs(command.command, dataBytesOf(options.memoryBytes), proxy !== undefined),
+        ...shellArgs(command.command, limits, proxy !== undefined),
       ],
       env: environment,
       cwd: "/",

@@ -24,11 +24,8 @@ import type { Tree } from "./tree.ts";
 type Limits = Pick<SandboxOptions, "seconds" | "memoryBytes" | "processes" | "outputBytes" | "log">;
 type Reason = NonNullable<CommandResult["endedBy"]>;
 
-/** Milliseconds between two looks at the tree: few at first, for what grows from its first moment on. */
-const firstLook = 20;
-const laterLook = 100;
-/** Share of the time that looking may take, on a machine with very many processes. */
-const lookShare = 0.05;
+/** Milliseconds between two looks at a tree. */
+const glance = 20;
 
 const signalNumbers = new Set<number>(Object.values(constants.signals));
 
@@ -81,20 +78,16 @@ async function treeOf(
 }
 
 /** Gives the first limit that the tree breaks, when it does. Ends with the signal. */
-async function watch(tree: Tree, table: ProcessTable, limits: Limits, ended: AbortSignal): Promise<Reason | undefined> {
-  for (let pause = firstLook; ;) {
+async function watch(tree: Tree, limits: Limits, ended: AbortSignal): Promise<Reason | undefined> {
+  for (;;) {
     try {
-      await delay(pause, undefined, { signal: ended });
+      await delay(glance, undefined, { signal: ended });
     } catch {
       return undefined;
     }
-    const began = performance.now();
-    const living = await tree.living(laterLook / 2);
-    if (living.length > limits.processes) return "processes";
-    let bytes = 0;
-    for (const row of living) bytes += table.memory(row.pid);
+    const { processes, bytes } = await tree.look(limits.processes);
+    if (processes > limits.processes) return "processes";
     if (bytes > limits.memoryBytes) return "memory";
-    pause = Math.max(Math.min(pause * 2, laterLook), (performance.now() - began) / lookShare);
   }
 }
 
@@ -170,7 +163,7 @@ export async function execute(
   const timer = setTimeout(() => stop("time"), limits.seconds * 1000);
   const watchTree = async (): Promise<void> => {
     const found = await tree;
-    const broken = found === undefined ? undefined : await watch(found, table, limits, ended.signal);
+    const broken = found === undefined ? undefined : await watch(found, limits, ended.signal);
     if (broken !== undefined) stop(broken);
   };
   // Limits that cannot be watched are not kept.

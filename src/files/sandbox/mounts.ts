@@ -1,6 +1,7 @@
 /** What of the file system a command behind bubblewrap sees: an empty root, and these mounts. Nothing else exists for it. */
 import { lstat, readlink, realpath, stat } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
+import { CrewError, reasonOf } from "../../core/errors.ts";
 
 /** Folders of programs and libraries. Where they are links (to `usr/…`), links they stay. */
 const systemFolders = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
@@ -110,6 +111,7 @@ export interface Shown {
  * worktree in the data folder is there, the data folder around it is not. A hidden path wins against the same one made
  * readable.
  * @param tempBytes Size of each of the two folders in memory, `/tmp` and the home.
+ * @throws CrewError `SANDBOX_FAILED` when the worktree is not there.
  */
 export async function mountArgs(common: readonly Mount[], shown: Shown, tempBytes: number): Promise<readonly string[]> {
   const inMemory = (at: string, bytes: number): Mount => ({
@@ -121,7 +123,9 @@ export async function mountArgs(common: readonly Mount[], shown: Shown, tempByte
     const from = await realpath(at).catch(() => undefined);
     if (from !== undefined) bound.push({ at, from, args: ["--ro-bind", from, at] });
   }
-  const root = await realpath(shown.root);
+  const root = await realpath(shown.root).catch((thrown: unknown) => {
+    throw new CrewError("SANDBOX_FAILED", { reason: reasonOf(thrown) }, thrown);
+  });
   bound.push({ at: shown.root, from: root, args: [shown.writable ? "--bind" : "--ro-bind", root, shown.root] });
   const covering = (await Promise.all(shown.hidden.map((path) => covers(path, bound)))).flat();
   const all = [inMemory("/tmp", tempBytes), inMemory(insideHome, tempBytes), ...bound, ...covering];

@@ -25,7 +25,7 @@ export function openLaunch(command: SandboxCommand, options: SandboxOptions, hom
   const marker = randomUUID();
   return {
     program: "/bin/sh",
-    args: shellArgs(command.command, dataBytesOf(options.memoryBytes), false),
+    args: shellArgs(command.command, { data: dataBytesOf(options.memoryBytes) }, false),
     env: {
       ...commandEnvironment({ path: openPath(), home, temp: home }, options.env ?? []),
       [markName]: marker,

@@ -18,10 +18,12 @@ export interface ProcessRow {
 export interface ProcessTable {
   /** All processes. @param maxAgeMs Takes an earlier look that is not older. */
   rows(maxAgeMs: number): Promise<readonly ProcessRow[]>;
+  /** How many processes and threads the whole machine has, where that is cheap to ask; otherwise `undefined`. */
+  count(): number | undefined;
   /** One process, or `undefined` when there is none. */
   row(pid: number): Promise<ProcessRow | undefined>;
-  /** Bytes of memory that are its own or shared with its kin, without program text. 0 when it is gone. */
-  memory(pid: number): number;
+  /** Bytes of memory that are its own or shared with its kin, without program text. 0 when it is gone. @param proc Default: `/proc`. */
+  memory(pid: number, proc?: string): number;
   /** Whether its environment has this entry. `undefined`: that cannot be read (somebody else's, or not started yet). */
   hasEntry(pid: number, entry: string): boolean | undefined;
 }
@@ -57,13 +59,17 @@ export function createLinuxTable(now: () => number = () => performance.now()): P
       last = { at: now(), rows };
       return rows;
     },
+    count() {
+      const total = /\/(\d+) \d+\s*$/.exec(read("/proc/loadavg"))?.[1];
+      return total === undefined ? undefined : Number(total);
+    },
     async row(pid) {
       return row(pid);
     },
-    memory(pid) {
+    memory(pid, proc = "/proc") {
       let kilobytes = 0;
       // Text of programs and libraries (RssFile) is shared by all who run them and given back under pressure.
-      for (const match of read(`/proc/${pid}/status`).matchAll(/^Rss(?:Anon|Shmem):\s+(\d+) kB$/gm))
+      for (const match of read(`${proc}/${pid}/status`).matchAll(/^Rss(?:Anon|Shmem):\s+(\d+) kB$/gm))
         kilobytes += Number(match[1]);
       return kilobytes * 1024;
     },
@@ -97,6 +103,7 @@ export function createPsTable(now: () => number = () => performance.now()): Proc
   }
   return {
     rows: async (maxAgeMs) => [...(await look(maxAgeMs)).lines.values()].map((line) => line.row),
+    count: () => undefined,
     row: async (pid) => (await look(0)).lines.get(pid)?.row,
     memory: (pid) => last?.lines.get(pid)?.memory ?? 0,
     hasEntry: (pid, entry) => last?.lines.get(pid)?.text.includes(` ${entry} `),

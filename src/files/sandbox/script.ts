@@ -12,7 +12,7 @@ export const proxySocket = "/run/crewroom/proxy.sock";
  */
 const limits = `exec 2>&1
 ulimit -c 0
-{ ulimit -d "$2"; ulimit -f "$3"; echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null
+{ ulimit -d "$2"; ulimit -f "$3"; [ -z "$4" ] || ulimit -u "$4" || ulimit -p "$4"; echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null
 `;
 
 /** socat cannot say when it listens, so the kernel is asked. It has no parent here: a command's \`wait\` knows nothing of it. */
@@ -23,17 +23,27 @@ until grep -q '0100007F:${proxyPort.toString(16).toUpperCase().padStart(4, "0")}
 done
 `;
 
-/**
- * Arguments for `/bin/sh`.
- * @param dataBytes Limit of each process' own writable memory (`RLIMIT_DATA`): stops a single greedy one at once, also
- * between two looks at the tree. It counts what is asked for and not used, thread stacks above all, so it is generous.
- */
-export function shellArgs(command: string, dataBytes: number, withNetwork: boolean): readonly string[] {
-  const script = `${limits}${withNetwork ? network : ""}exec nice -n 10 /bin/sh -c "$1"`;
-  return ["-c", script, "sh", command, String(Math.ceil(dataBytes / 1024)), String(Math.ceil(dataBytes / 512))];
+export interface KernelLimits {
+  /**
+   * Each process' own writable memory (`RLIMIT_DATA`): stops a single greedy one at once, also between two looks at the
+   * tree. It counts what is asked for and not used, thread stacks above all, so it is generous. Bytes.
+   */
+  readonly data: number;
+  /** Processes and threads of the user (`RLIMIT_NPROC`); only where a user namespace has a count of its own. */
+  readonly tasks?: number;
 }
 
-/** Twice the tree's limit, and never so little that Node (about 260 MB with its threads) cannot start. */
+/** Arguments for `/bin/sh`. */
+export function shellArgs(command: string, { data, tasks }: KernelLimits, withNetwork: boolean): readonly string[] {
+  const script = `${limits}${withNetwork ? network : ""}exec nice -n 10 /bin/sh -c "$1"`;
+  const numbers = [Math.ceil(data / 1024), Math.ceil(data / 512), tasks ?? ""];
+  return ["-c", script, "sh", command, ...numbers.map(String)];
+}
+
+/** V8 asks for this much at its start for code that it may never make: Node 24 starts with 600 MB and not with 512. */
+const codeRangeBytes = 512 * 1024 * 1024;
+
+/** Twice the tree's limit, above what Node asks for and does not use. */
 export function dataBytesOf(memoryBytes: number): number {
-  return Math.max(2 * memoryBytes, 512 * 1024 * 1024);
+  return 2 * memoryBytes + codeRangeBytes;
 }

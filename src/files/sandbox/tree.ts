@@ -3,12 +3,20 @@
  * are gone. Behind bubblewrap a process namespace holds them together; without walls they are found by their parents,
  * their process group, and a mark in the environment that they inherit.
  */
+import { readdirSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ProcessRow, ProcessTable } from "./processes.ts";
 
+/** What a command has at a moment. */
+export interface Size {
+  readonly processes: number;
+  /** Memory of all of them. Not counted (0) when they are too many anyway. */
+  readonly bytes: number;
+}
+
 export interface Tree {
-  /** Those that live. @param maxAgeMs As for {@link ProcessTable.rows}. */
-  living(maxAgeMs: number): Promise<readonly ProcessRow[]>;
+  /** @param most Processes that it may have. */
+  look(most: number): Promise<Size>;
   /** Ends them all. Resolves when they are gone: `false` when some are not after {@link patience}. */
   end(): Promise<boolean>;
 }
@@ -34,6 +42,55 @@ function withDescendants(rows: readonly ProcessRow[], found: Map<number, Process
   return found;
 }
 
+/** Milliseconds between two looks at all processes of the machine, and the share of the time that they may take. */
+const lookPause = 100;
+const lookShare = 0.05;
+
+/**
+ * Sizes a tree by all processes of the machine. That is slow where there are many, so it is done now and then, and at
+ * once when the machine has many more of them than at the last time.
+ */
+function outerLook(
+  table: ProcessTable,
+  living: (maxAgeMs: number) => Promise<readonly ProcessRow[]>,
+): (most: number) => Promise<Size> {
+  let last: Size = { processes: 0, bytes: 0 };
+  let due = 0;
+  let seen = table.count() ?? 0;
+  return async (most) => {
+    const began = performance.now();
+    const count = table.count() ?? seen;
+    const many = count - seen > most / 2;
+    if (began < due && !many) return last;
+    const rows = await living(many ? 0 : lookPause / 2);
+    let bytes = 0;
+    if (rows.length <= most) for (const row of rows) bytes += table.memory(row.pid);
+    last = { processes: rows.length, bytes };
+    seen = count;
+    const now = performance.now();
+    due = now + Math.max(lookPause, (now - began) / lookShare);
+    return last;
+  };
+}
+
+/**
+ * Sizes a namespace by its own `/proc`, which costs next to nothing, also amid a fork bomb. Only root may look into it
+ * (for others the kernel itself limits how many there are: `RLIMIT_NPROC`). `undefined`: it cannot be seen.
+ */
+function innerLook(table: ProcessTable, first: ProcessRow, most: number): Size | undefined {
+  const inside = `/proc/${first.pid}/root/proc`;
+  try {
+    const pids = readdirSync(inside).filter((name) => /^\d+$/.test(name));
+    // Bubblewrap's own process is the first in there.
+    const processes = pids.length - 1;
+    let bytes = 0;
+    if (processes <= most) for (const pid of pids) bytes += table.memory(Number(pid), inside);
+    return { processes, bytes };
+  } catch {
+    return undefined;
+  }
+}
+
 async function untilGone(attempt: () => Promise<boolean>): Promise<boolean> {
   const began = performance.now();
   for (let wait = 1; ; wait = Math.min(wait * 2, longestWait)) {
@@ -45,12 +102,13 @@ async function untilGone(attempt: () => Promise<boolean>): Promise<boolean> {
 
 /** A process namespace. `first`: its first process, whose end the kernel completes only after that of all others. */
 export function namespaceTree(table: ProcessTable, first: ProcessRow): Tree {
+  const outer = outerLook(table, async (maxAgeMs) => {
+    const found = withDescendants(await table.rows(maxAgeMs), new Map([[first.pid, first]]));
+    found.delete(first.pid);
+    return [...found.values()].filter((row) => !row.dead);
+  });
   return {
-    async living(maxAgeMs) {
-      const found = withDescendants(await table.rows(maxAgeMs), new Map([[first.pid, first]]));
-      found.delete(first.pid);
-      return [...found.values()].filter((row) => !row.dead);
-    },
+    look: async (most) => innerLook(table, first, most) ?? outer(most),
     end: () =>
       untilGone(async () => {
         const row = await table.row(first.pid);
@@ -83,7 +141,7 @@ export function markedTree(table: ProcessTable, first: ProcessRow, mark: string)
   }
 
   return {
-    living,
+    look: outerLook(table, living),
     end() {
       kill(-first.pid);
       return untilGone(async () => {
