@@ -15,6 +15,8 @@ import type { ExitCode, Terminal } from "./terminal.ts";
 
 const tokenName = "CREWROOM_ACCESS_TOKEN";
 const timeoutMs = 60_000;
+/** Bundles between two lines of progress. */
+const linesApart = 25;
 /** A person waits in front of it. */
 const retry = { maxWaitMs: 10_000, attempts: 5 };
 
@@ -27,7 +29,7 @@ export async function filesPull(given: Given, terminal: Terminal): Promise<ExitC
   const say = (line: string): void => terminal.out(line);
   const reader: RoomReader = { request: (asked) => homeserver.request(asked), retry };
   const { events, head, task, malformed } = await readCommitEvents(reader, room, signal, say);
-  if (malformed > 0) say(`${malformed} messages about commits cannot be read by this version of Crewroom`);
+  if (malformed > 0) say(`messages about commits that this version of Crewroom cannot read: ${malformed}`);
   if (events.length === 0) say("the room has no commits yet");
 
   const folder = await PulledFolder.open(git, into, room);
@@ -40,7 +42,9 @@ export async function filesPull(given: Given, terminal: Terminal): Promise<ExitC
     events,
     heads,
     (bundle, file) => bundles.get(bundle, file, signal),
-    (done, all) => say(`${done} of ${all} bundles taken`),
+    (done, all) => {
+      if (done === all || done % linesApart === 0) say(`bundles taken: ${done} of ${all}`);
+    },
   );
   for (const kept of await folder.update(repository, branches)) say(kept);
   for (const branch of Object.keys(branches).toSorted()) say(`${branch} ${branches[branch] ?? ""}`);

@@ -33,7 +33,9 @@ async function dispatch(args: readonly string[], terminal: Terminal): Promise<Ex
   if (name === undefined) throw new CrewError("COMMAND_INVALID", { reason: "Say what to do." });
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) {
-    throw new CrewError("COMMAND_INVALID", { reason: `There is no command ${JSON.stringify(name)}.` });
+    const longer = Object.keys(commands).filter((one) => one.startsWith(`${name} `));
+    const hint = longer.length === 0 ? "" : ` Did you mean crewroom ${longer.join(", crewroom ")}?`;
+    throw new CrewError("COMMAND_INVALID", { reason: `There is no command ${JSON.stringify(name)}.${hint}` });
   }
   const given = optionsOf(name, command, rest);
   if (given["help"] === true) {

@@ -69,7 +69,7 @@ export class BundleStore {
       if (parts.length + Math.ceil((file.size - from) / this.#partBytes) > mostParts) throw tooLarge();
       const withPart = whole.copy();
       const part = createHash("sha256");
-      await hashFile(await blobOf(file), from, size, [part, withPart]);
+      await hashFile(file.path, from, size, [part, withPart]);
       const open = async (): Promise<Blob> => (await blobOf(file)).slice(from, from + size);
       const mxc = await this.#upload(open, size, bundleMimeType, name, signal);
       if (mxc === undefined) {
@@ -207,9 +207,16 @@ async function blobOf({ path, size }: { readonly path: string; readonly size: nu
   return blob;
 }
 
-async function hashFile(blob: Blob, from: number, size: number, hashes: readonly Hash[]): Promise<void> {
+/** Through one small buffer: a stream would leave megabytes of garbage behind. */
+async function hashFile(path: string, from: number, size: number, hashes: readonly Hash[]): Promise<void> {
   await onDisk(async () => {
-    const chunks: AsyncIterable<Uint8Array> = blob.slice(from, from + size).stream();
-    for await (const chunk of chunks) for (const hash of hashes) hash.update(chunk);
+    await using file = await open(path, "r");
+    const buffer = Buffer.allocUnsafe(Math.min(size, 256 * 1024));
+    for (let done = 0; done < size;) {
+      const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, size - done), from + done);
+      if (bytesRead === 0) throw damaged(path, `it ends after ${from + done} bytes`);
+      for (const hash of hashes) hash.update(buffer.subarray(0, bytesRead));
+      done += bytesRead;
+    }
   });
 }

@@ -86,7 +86,7 @@ export async function readCommitEvents(
   for await (const page of pagesOf(reader, room, coordinator, signal)) {
     const commits = commitEventsOf(page, { from: coordinator, onMalformed: () => malformed++ });
     newestFirst.push(...commits);
-    if (commits.length > 0) progress(`${newestFirst.length} commits read from the room`);
+    if (commits.length > 0) progress(`commits read from the room: ${newestFirst.length}`);
   }
   return { events: newestFirst.toReversed(), head, task, coordinator, malformed };
 }

@@ -157,7 +157,7 @@ test("A person without a bridge pulls a task's files with their own token, and p
   const first = await pull(place.room);
   expect(first).toMatchObject({ code: 0, err: [] });
   expect(first.out.slice(-2)).toEqual([`main ${two.hash}`, `subtask/parser ${side.hash}`]);
-  expect(first.out).toContain("3 of 3 bundles taken");
+  expect(first.out).toContain("bundles taken: 3 of 3");
   expect([await read("a.txt"), await read("b.bin")]).toEqual(["two\n", "\u0000\u0001"]);
   const three = await place.commit("main", { "a.txt": "three\n" });
   await place.tell(three);
@@ -249,6 +249,8 @@ test("What cannot be right is said before anything is asked or written", async (
     expect(code).toBe(2);
     return err[0] ?? "";
   };
+  expect((await runQuietly(["files"])).err[0]).toContain("Did you mean crewroom files pull?");
+  expect((await runQuietly(["files", "pull", "--help"])).out[0]).toContain("Usage: crewroom files pull [options]");
   expect(await usage([])).toContain("--room is missing");
   expect(await usage(["--room", room])).toContain("--into is missing");
   const to = ["--room", room, "--into", here("")];

@@ -91,7 +91,7 @@ test("Commits are read back from the beginning of the room, as they were told, a
     { commit: onMain, changes: [] },
   ]);
   expect(events[0]?.event).toBe(first);
-  expect(lines).toEqual(["1 commits read from the room", "2 commits read from the room"]);
+  expect(lines).toEqual(["commits read from the room: 1", "commits read from the room: 2"]);
 });
 
 test("A room without commits yet has none, and knows its task by the mark of the room", async () => {
