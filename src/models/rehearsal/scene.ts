@@ -81,14 +81,30 @@ export function sceneOf(request: ChatRequest, headers: IncomingHttpHeaders): Sce
   };
 }
 
-/** The groups of a match, for `$1`; without a pattern, or with plain text, there are none. */
-export type Groups = readonly (string | undefined)[];
+type Names = Readonly<Record<string, string | undefined>>;
 
-function matchText(pattern: string | undefined, text: string): Groups | undefined {
-  if (pattern === undefined) return [];
+/** What a rule's regular expressions have caught. */
+export interface Groups {
+  /** Those of `last`, for `$1`; without a pattern, or with plain text, there are none. */
+  readonly last: readonly (string | undefined)[];
+  /** Those of `result` that have a name, for `{result.name}`. */
+  readonly result: Names;
+}
+
+export const noGroups: Groups = { last: [], result: {} };
+
+interface Caught {
+  readonly all: readonly (string | undefined)[];
+  readonly named: Names;
+}
+
+function matchText(pattern: string | undefined, text: string): Caught | undefined {
+  const nothing = { all: [], named: {} };
+  if (pattern === undefined) return nothing;
   const regex = /^\/(.+)\/([a-z]*)$/s.exec(pattern);
-  if (regex !== null) return RegExp(regex[1] ?? "", regex[2]).exec(text) ?? undefined;
-  return text.toLowerCase().includes(pattern.toLowerCase()) ? [] : undefined;
+  if (regex === null) return text.toLowerCase().includes(pattern.toLowerCase()) ? nothing : undefined;
+  const found = RegExp(regex[1] ?? "", regex[2]).exec(text);
+  return found === null ? undefined : { all: found, named: found.groups ?? {} };
 }
 
 function listed(wanted: string | string[] | undefined, has: readonly string[]): boolean {
@@ -101,18 +117,22 @@ export function match(when: When, scene: Scene, answer: Rule["answer"]): Groups 
   const says = when.step !== undefined || when.last_tool !== undefined || when.result !== undefined;
   const first = answer.tools !== undefined && !says ? 1 : undefined;
   const step = when.step ?? first;
+  const result =
+    when.result !== undefined && scene.lastTool === undefined ? undefined : matchText(when.result, scene.result);
+  const last = matchText(when.last, scene.last);
   const fits =
     listed(when.agent, [scene.agent]) &&
     listed(when.role, scene.roles) &&
     (when.last_tool === undefined || listed(when.last_tool, [scene.lastTool ?? ""])) &&
-    (when.result === undefined ||
-      (scene.lastTool !== undefined && matchText(when.result, scene.result) !== undefined)) &&
     (when.turn === undefined || when.turn === scene.turn) &&
     (step === undefined || step === scene.step);
-  return fits ? matchText(when.last, scene.last) : undefined;
+  return fits && last !== undefined && result !== undefined ? { last: last.all, result: result.named } : undefined;
 }
 
-/** Fills `$1` … `$9`, `{last}`, `{result}`, `{agent}` and `{count}` (the turn's number). What was filled in is not filled again. */
+/**
+ * Fills `$1` … `$9`, `{last}`, `{result}`, `{result.name}`, `{agent}` and `{count}` (the turn's number). What was filled in is
+ * not filled again.
+ */
 export function fill(template: string, scene: Scene, groups: Groups): string {
   const words: Record<string, string> = {
     last: scene.last,
@@ -121,9 +141,11 @@ export function fill(template: string, scene: Scene, groups: Groups): string {
     count: String(scene.turn),
   };
   return template.replace(
-    /\$(\d)|\{(last|result|agent|count)\}/g,
-    (whole, group: string | undefined, word: string | undefined) =>
-      group === undefined ? (words[word ?? ""] ?? whole) : (groups[Number(group)] ?? ""),
+    /\$(\d)|\{(last|result|agent|count)\}|\{result\.(\w+)\}/g,
+    (whole, group: string | undefined, word: string | undefined, name: string | undefined) => {
+      if (group !== undefined) return groups.last[Number(group)] ?? "";
+      return name === undefined ? (words[word ?? ""] ?? whole) : (groups.result[name] ?? "");
+    },
   );
 }
 

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CrewError, reasonOf } from "../../core/errors.ts";
 import { lineOf, scriptMark } from "./completion.ts";
 import { errorBody, json, play } from "./play.ts";
-import { chatRequest, match, sceneOf, type ChatRequest, type Groups, type Scene } from "./scene.ts";
+import { chatRequest, match, noGroups, sceneOf, type ChatRequest, type Groups, type Scene } from "./scene.ts";
 import { checkRehearsal, loadRehearsal, type Answer, type RehearsalInput, type Rule } from "./script.ts";
 
 export interface RehearsalOptions {
@@ -112,7 +112,7 @@ export async function startRehearsal(options: RehearsalOptions = {}): Promise<Re
       played[index] = (played[index] ?? 0) + 1;
       return { rule: index, answer, groups };
     }
-    return { rule: undefined, answer: unscripted(scene), groups: [] };
+    return { rule: undefined, answer: unscripted(scene), groups: noGroups };
   }
 
   async function complete(request: IncomingMessage, response: ServerResponse): Promise<void> {

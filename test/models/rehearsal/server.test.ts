@@ -113,6 +113,10 @@ test("a rule can be for what a tool answered", async () => {
       {
         rules: [
           { when: { result: "/^Not done/" }, answer: { text: "refused: {result}" } },
+          {
+            when: { last: "/(\\w+) yet/", result: "/exit code (?<code>[1-9]).*(?<none>!)?$/" },
+            answer: { text: "$1 failed: {result.code}{result.none}{result.unknown}." },
+          },
           { when: { last_tool: ["look", "plan_task"] }, answer: { text: "well" } },
           { answer: { text: "Not done is no result here." } },
         ],
@@ -126,6 +130,9 @@ test("a rule can be for what a tool answered", async () => {
     "refused: Not done: no.",
   );
   expect(await say(call, { role: "tool", tool_call_id: "c1", content: "In force." })).toContain('"well"');
+  expect(await say(call, { role: "tool", tool_call_id: "c1", content: "It ended with exit code 2." })).toContain(
+    '"done failed: 2."',
+  );
   expect(await say()).toContain("is no result here");
 });
 
