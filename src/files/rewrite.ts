@@ -36,16 +36,20 @@ export async function rewriteWithout(
   const branches = Object.keys(commits);
   for (const branch of branches)
     if ((await repository.head(branch)) !== commits[branch]) throw new CrewError("FILES_MOVED", { branch });
+  await dropTemporaryRefs(git, place);
   const holders = [...(await refsHolding(git, place, blob, branches)), ...(await worktreesHolding(git, place, blob))];
   if (holders.length > 0) throw new CrewError("FILES_HELD", { held: holders.join(", ") });
   const map = await importWithout(git, place, blob, branches);
   const heads: Record<Branch, CommitHash> = {};
+  // All at once, so that a crash leaves all branches old, or all new.
+  let moves = "";
   for (const [branch, old] of Object.entries(commits)) {
     const head = map[old] ?? old;
     heads[branch] = head;
-    if (head !== old) await repository.move(branch, head, old);
-    await git.run(place, ["update-ref", "-d", `${rewrittenRefs}${branch}`]);
+    moves += `update ${branchRefs}${branch} ${head} ${old}\n`;
   }
+  await git.run(place, ["update-ref", "--stdin"], { input: moves });
+  await dropTemporaryRefs(git, place);
   await forget(git, place);
   return { map, heads };
 }
@@ -61,6 +65,12 @@ const branchRefs = "refs/heads/";
 /** Hold the new commits until the branches are moved. */
 const rewrittenRefs = "refs/crewroom/rewrite/";
 
+/** Our own, and those that a crash left: of bundles, and of a rewriting that did not come to its end. */
+async function dropTemporaryRefs(git: Git, place: GitPlace): Promise<void> {
+  const input = await git.text(place, ["for-each-ref", "--format=delete %(refname)", "refs/crewroom/"]);
+  if (input !== "") await git.run(place, ["update-ref", "--stdin"], { input: `${input}\n` });
+}
+
 async function refsHolding(
   git: Git,
   place: GitPlace,
@@ -69,7 +79,7 @@ async function refsHolding(
 ): Promise<readonly string[]> {
   const rewritten = new Set(branches.map((branch) => `${branchRefs}${branch}`));
   const refs = (await git.text(place, ["for-each-ref", "--format=%(refname)"])).split("\n");
-  const others = refs.filter((ref) => ref !== "" && !rewritten.has(ref) && !ref.startsWith(rewrittenRefs));
+  const others = refs.filter((ref) => ref !== "" && !rewritten.has(ref));
   const holding: string[] = [];
   for (const ref of others) if (await holds(git, place, [ref], blob)) holding.push(ref);
   return holding;

@@ -107,6 +107,16 @@ describe("taking a content out of history", () => {
     expect(await has(story, blob)).toBe(false);
   });
 
+  test("is not kept from it by what a crash left while a bundle was made", async () => {
+    await using story = await Story.begin();
+    const { git, repository } = story;
+    const { hash } = await story.commit({ "a.txt": secret });
+    await git.run({ gitDir: repository.path }, ["update-ref", "refs/crewroom/bundle/left", hash]);
+    const blob = await story.blob(secret);
+    await rewriteWithout(git, repository, blob, await repository.heads());
+    expect(await has(story, blob)).toBe(false);
+  });
+
   test("is refused when a branch is not where it was said to be", async () => {
     await using story = await Story.begin();
     const { hash } = await story.commit({ "a.txt": secret });
