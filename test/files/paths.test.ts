@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, symlink } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -216,3 +216,45 @@ test("whatever the path, no operation touches or tells anything outside of the w
     { numRuns: 300 },
   );
 });
+
+test.runIf(process.platform === "linux")(
+  "a folder that turns into a link out and back, all the while, takes nothing out of the worktree",
+  async () => {
+    await using here = await stage();
+    await here.put({ "src/a.txt": "inside\n" });
+    await symlink(here.outside, here.at("link"));
+    const before = await here.around();
+    const ending = new AbortController();
+    const swap = async (): Promise<void> => {
+      await rename(here.at("src"), here.at("kept"));
+      await rename(here.at("link"), here.at("src"));
+      await rename(here.at("src"), here.at("link"));
+      await rename(here.at("kept"), here.at("src"));
+    };
+    // A write may have made the folder anew while it was away.
+    const anew = async (): Promise<void> => {
+      for (const path of ["src", "kept", "link"]) await rm(here.at(path), { recursive: true, force: true });
+      await here.put({ "src/a.txt": "inside\n" });
+      await symlink(here.outside, here.at("link"));
+    };
+    const swapping = (async () => {
+      while (!ending.signal.aborted) await swap().catch(async () => anew().catch(() => undefined));
+    })();
+    const answers: string[] = [];
+    for (let round = 0; round < 150; round += 1) {
+      answers.push(
+        ...(await Promise.all([
+          here.use({ kind: "read", path: "src/secret.txt" }),
+          here.use({ kind: "write", path: "src/new.txt", content: `${round}` }),
+          here.use({ kind: "delete", path: "src/secret.txt" }),
+          here.use({ kind: "list", path: "src" }),
+        ])),
+      );
+    }
+    ending.abort();
+    await swapping;
+    expect(await here.around()).toBe(before);
+    expect(answers.filter((text) => /canary|secret\.txt {2}/.test(text))).toEqual([]);
+    expect(new Set(answers.map((text) => text.split(" ", 2).join(" "))).size).toBeGreaterThan(2);
+  },
+);

@@ -1,6 +1,8 @@
 /** The lines of a file that are most like a text that does not stand in it, so that an agent need not read it all again. */
 
-const mostLines = 20_000;
+/** Further down nothing is looked for: the bridge stands still meanwhile. */
+const mostBytes = 1_000_000;
+const mostLines = 5_000;
 const mostShown = 8;
 const lineLength = 160;
 /** Below that, lines have no more in common than any two. From 0 to 1. */
@@ -8,7 +10,7 @@ const leastLikeness = 0.4;
 
 /** One or several sentences; empty when nothing is like it. */
 export function nearest(content: Buffer, text: string): string {
-  const lines = content.toString().split(/\r?\n/, mostLines);
+  const lines = content.subarray(0, mostBytes).toString().split(/\r?\n/, mostLines);
   const wanted = text.split(/\r?\n/);
   const skipped = wanted.findIndex((line) => line.trim() !== "");
   const first = wanted[skipped];
@@ -29,7 +31,7 @@ export function nearest(content: Buffer, text: string): string {
 
 /** Pairs of neighbouring characters, without what differs by layout. */
 function pairsOf(line: string): ReadonlySet<string> {
-  const bare = line.replaceAll(/\s+/g, "").slice(0, 400);
+  const bare = line.replaceAll(/\s+/g, "").slice(0, lineLength);
   return new Set(Array.from({ length: Math.max(0, bare.length - 1) }, (_, index) => bare.slice(index, index + 2)));
 }
 
