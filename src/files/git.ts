@@ -58,6 +58,11 @@ const settings = [
   "core.excludesFile=/dev/null",
   "protocol.allow=never",
   "transfer.fsckObjects=true",
+  // No submodule is ever followed and no attribute obeyed: what they say is content, which another host must get as it is.
+  ...[
+    ...["Name", "Url", "Path", "Update", "Blob", "Large", "Symlink"].map((kind) => `gitmodules${kind}`),
+    ...["Large", "LineLength", "Blob"].map((kind) => `gitattributes${kind}`),
+  ].flatMap((kind) => [`fetch.fsck.${kind}=ignore`, `fsck.${kind}=ignore`]),
   "submodule.recurse=false",
   "diff.external=",
   "commit.gpgSign=false",
@@ -136,7 +141,7 @@ export function createGit(program = "git"): Git {
       else if (thrown.code === "ENOENT") reject(new CrewError("GIT_MISSING", { program }, thrown));
       else reject(new CrewError("GIT_FAILED", { command: args[0] ?? "", reason: thrown.message }, thrown));
     });
-    const ended = (code: number | null): void => {
+    const ended = (code: number | null, endedBy: NodeJS.Signals | null): void => {
       const stderr = Buffer.concat(err).toString().trim();
       const fail = (reason: string): void => reject(new CrewError("GIT_FAILED", { command: args[0] ?? "", reason }));
       if (signal?.aborted === true) reject(signal.reason as Error);
@@ -148,9 +153,10 @@ export function createGit(program = "git"): Git {
       else if (code !== null && expected.includes(code)) resolve({ code, stdout: Buffer.concat(out, size), stderr });
       else if (/No space left on device|Disk quota exceeded|File too large/i.test(stderr))
         reject(new CrewError("FILES_FULL", { reason: stderr.split("\n").at(-1) ?? "" }));
+      else if (endedBy === "SIGXFSZ") reject(new CrewError("FILES_FULL", { reason: "no longer file may be written" }));
       else fail(stderr === "" ? `it ended with ${code ?? "a signal"}` : stderr);
     };
-    child.on("close", (code) => void written.then(() => ended(code)));
+    child.on("close", (code, endedBy) => void written.then(() => ended(code, endedBy)));
     return promise;
   }
 
