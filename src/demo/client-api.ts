@@ -20,6 +20,24 @@ const errorSchema = z.object({ errcode: z.string().catch(""), error: z.string().
  * `status`, `errcode` and `reason`; with the signal's reason when it aborts.
  */
 export async function callApi(homeserver: string, request: ApiRequest): Promise<unknown> {
+  const answer = await exchange(homeserver, request);
+  const json: unknown = await answer.json().catch(() => ({}));
+  request.signal?.throwIfAborted();
+  if (answer.ok) return json;
+  throw refusal(request, answer, json);
+}
+
+/** Resolves to the answer's bytes; rejects like {@link callApi}. */
+export async function callForBytes(homeserver: string, request: ApiRequest): Promise<Buffer> {
+  const answer = await exchange(homeserver, request);
+  if (!answer.ok) throw refusal(request, answer, await answer.json().catch(() => ({})));
+  const bytes = await answer.arrayBuffer().catch((error: unknown) => {
+    throw unreachable(homeserver, request, error);
+  });
+  return Buffer.from(bytes);
+}
+
+async function exchange(homeserver: string, request: ApiRequest): Promise<Response> {
   const { method, path, token, body, signal } = request;
   const raw = body instanceof Uint8Array;
   const init: RequestInit = {
@@ -31,14 +49,18 @@ export async function callApi(homeserver: string, request: ApiRequest): Promise<
     ...(body !== undefined && { body: raw ? Buffer.from(body) : JSON.stringify(body) }),
     ...(signal !== undefined && { signal }),
   };
-  const answer = await fetch(`${homeserver}${path}`, init).catch((error: unknown) => {
-    signal?.throwIfAborted();
-    throw new CrewError("HOMESERVER_UNREACHABLE", { address: homeserver, reason: reasonOf(error) }, error);
+  return fetch(`${homeserver}${path}`, init).catch((error: unknown) => {
+    throw unreachable(homeserver, request, error);
   });
-  const json: unknown = await answer.json().catch(() => ({}));
+}
+
+function unreachable(homeserver: string, { signal }: ApiRequest, error: unknown): CrewError {
   signal?.throwIfAborted();
-  if (answer.ok) return json;
+  return new CrewError("HOMESERVER_UNREACHABLE", { address: homeserver, reason: reasonOf(error) }, error);
+}
+
+function refusal({ method, path }: ApiRequest, { status }: Response, json: unknown): CrewError {
   const { errcode, error } = errorSchema.catch({ errcode: "", error: "" }).parse(json);
   const what = `${method} ${path.split("?", 1)[0]}`;
-  throw new CrewError("HOMESERVER_REFUSED", { what, status: answer.status, errcode, reason: error });
+  return new CrewError("HOMESERVER_REFUSED", { what, status, errcode, reason: error });
 }

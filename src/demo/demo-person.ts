@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
 import { CrewError } from "../core/errors.ts";
 import type { Account } from "./accounts.ts";
-import { type ApiRequest, callApi } from "./client-api.ts";
+import { type ApiRequest, callApi, callForBytes } from "./client-api.ts";
 import type { RoomView } from "./room-view.ts";
 import { syncSchema } from "./sync.ts";
 
@@ -71,6 +71,17 @@ export class DemoPerson {
 
   react(room: string, event: string, key: string): Promise<string> {
     return this.#send(room, "m.reaction", { "m.relates_to": { rel_type: "m.annotation", event_id: event, key } });
+  }
+
+  /** The file at an address `mxc://…`, as clients fetch it: with the account's token. */
+  download(address: string): Promise<Buffer> {
+    const place = address
+      .replace(/^mxc:\/\//, "")
+      .split("/", 2)
+      .map(encodeURIComponent)
+      .join("/");
+    const path = `/_matrix/client/v1/media/download/${place}`;
+    return callForBytes(this.#homeserver, { method: "GET", path, token: this.#token, signal: this.#signal });
   }
 
   /** Feeds the view until the signal aborts; resolves then. An outage of the homeserver is waited out. */

@@ -12,6 +12,7 @@ import { playConversation } from "./conversation.ts";
 import { openDemoBridge } from "./demo-bridge.ts";
 import { openDemoModel } from "./demo-model.ts";
 import { DemoPerson } from "./demo-person.ts";
+import { findDemoSandbox } from "./demo-sandbox.ts";
 import { lockDemo, openDemoState } from "./demo-state.ts";
 import { localGuide } from "./guide.ts";
 import { aborted } from "./interrupt.ts";
@@ -50,6 +51,7 @@ export async function runLocalDemo(options: LocalDemoOptions): Promise<number> {
 
   const state = await openDemoState(directory);
   const model = parts.use(await openDemoModel(env));
+  const sandbox = await findDemoSandbox(model.scripted);
   const address = `http://127.0.0.1:${state.bridgePort}`;
   const registrationFile = path.join(directory, "registration.yaml");
   const registration = await makeRegistration({ homeserver: { domain }, appservice: { address } });
@@ -78,6 +80,7 @@ export async function runLocalDemo(options: LocalDemoOptions): Promise<number> {
       data: path.join(directory, "data"),
       permissions: { [account.userId]: "admin" },
       models: { default: model.config },
+      sandbox: sandbox.config,
     },
   });
   const logFile = path.join(directory, "crewroom.log");
@@ -88,7 +91,8 @@ export async function runLocalDemo(options: LocalDemoOptions): Promise<number> {
   const guide = { port: synapse.port, user: account.userId, password: state.password, agents, directory };
   for (const line of localGuide(guide)) say(line);
   const width = (): number => process.stdout.columns ?? 100;
-  for (const line of wrapped(model.told, width())) say(line);
+  for (const told of [model.told, ...(sandbox.told === undefined ? [] : [sandbox.told])])
+    for (const line of wrapped(told, width())) say(line);
   say(`The bridge writes its log to ${logFile}.`);
   say("");
   say("A task from the wish to your signature, live, as you see it in Element (↳ is a thread):");

@@ -13,6 +13,7 @@ import { cacheDirectory } from "./cache.ts";
 import { callApi } from "./client-api.ts";
 import { openDemoBridge } from "./demo-bridge.ts";
 import { openDemoModel } from "./demo-model.ts";
+import { findDemoSandbox } from "./demo-sandbox.ts";
 import { lockDemo, openDemoState } from "./demo-state.ts";
 import { aborted } from "./interrupt.ts";
 import { poll } from "./poll.ts";
@@ -50,6 +51,7 @@ export async function runOwnDemo(options: OwnDemoOptions): Promise<never> {
 
   const state = await openDemoState(directory);
   const model = parts.use(await openDemoModel(env));
+  const sandbox = await findDemoSandbox(model.scripted);
   const address = `http://127.0.0.1:${state.bridgePort}`;
   const registrationFile = path.join(directory, "registration.yaml");
   const registration = await keepRegistration(registrationFile, domain, address);
@@ -69,11 +71,13 @@ export async function runOwnDemo(options: OwnDemoOptions): Promise<never> {
   say("Then restart the homeserver. Waiting for it to know Crewroom; Ctrl-C ends the wait.");
   await untilKnown(homeserver, registration.as_token, say, signal);
 
-  const { config } = await loadConfig(configFile, { env, overrides: { models: { default: model.config } } });
+  const overrides = { models: { default: model.config }, sandbox: sandbox.config };
+  const { config } = await loadConfig(configFile, { env, overrides });
   const logFile = path.join(directory, "crewroom.log");
   parts.use(await openDemoBridge(config, registration, logFile));
   say("");
-  for (const line of wrapped(model.told, process.stdout.columns ?? 100)) say(line);
+  for (const told of [model.told, ...(sandbox.told === undefined ? [] : [sandbox.told])])
+    for (const line of wrapped(told, process.stdout.columns ?? 100)) say(line);
   say(`The crew serves. As ${person}, start a chat in Element with one of them, or invite them to a room:`);
   for (const { id, name } of config.agents) say(`  ${name.padEnd(8)} ${agentUserId(id, domain)}`);
   say(`For a task, say \`!crew new\` and what you want in #crewroom-hq:${domain}, where you are invited.`);

@@ -5,6 +5,7 @@
  * An agent's answer grows by edits while it is being written. It is final when its author no longer types. What is said
  * of a task (it has a typed part, or is a notice) is complete at once.
  */
+import { commitText } from "./commit-text.ts";
 import { membershipOf, RoomFacts } from "./room-facts.ts";
 import {
   editSchema,
@@ -15,6 +16,7 @@ import {
   textSchema,
   type TypedAction,
   type TypedApproval,
+  type TypedCommit,
 } from "./sync.ts";
 
 export interface Message {
@@ -24,7 +26,9 @@ export interface Message {
   readonly ts: number;
   /** The message that its thread began with. */
   readonly thread: string | undefined;
-  /** The current text; of a file, its name or caption. */
+  /** The message that it answers. */
+  readonly replyTo: string | undefined;
+  /** The current text; of a file, its caption and its name. */
   text: string;
   /** `m.text`, `m.notice`, `m.file`, … */
   msgtype: string;
@@ -34,6 +38,15 @@ export interface Message {
   failed: boolean;
   action: TypedAction | undefined;
   approval: TypedApproval | undefined;
+  commit: TypedCommit | undefined;
+  file: ViewedFile | undefined;
+}
+
+/** A file that a message carries. */
+export interface ViewedFile {
+  readonly name: string;
+  /** `mxc://…` */
+  readonly address: string;
 }
 
 /** Something that happened, ready to be shown. */
@@ -146,7 +159,17 @@ export class RoomView {
     const text = textSchema.safeParse(event.content);
     if (!text.success) return;
     const thread = relation?.rel_type === "m.thread" ? relation.event_id : undefined;
-    const message: Message = { id: event.event_id, room, sender, ts, changed: ts, thread, ...changing(text.data) };
+    const replyTo = relation?.["m.in_reply_to"]?.event_id;
+    const message: Message = {
+      id: event.event_id,
+      room,
+      sender,
+      ts,
+      changed: ts,
+      thread,
+      replyTo,
+      ...changing(text.data),
+    };
     this.#messages.set(message.id, message);
     this.#hold(message);
   }
@@ -179,7 +202,7 @@ export class RoomView {
     const common = { ts, room, who, ...(thread === undefined ? {} : { thread }) };
     // What a subtask is to deliver stands in the plan already; its own message shows how it is going.
     const isRoot = message.action?.kind === "subtask";
-    if (before === undefined) this.#show({ ...common, text: isRoot ? firstLine(text) : text, kind: "message" });
+    if (before === undefined) this.#show({ ...common, text: shownFirst(message, isRoot), kind: "message" });
     else if (isRoot) {
       if (firstLine(before) !== firstLine(text)) this.#show({ ...common, text: firstLine(text), kind: "status" });
     } else if (isTyped(message)) this.#show({ ...common, text: newLines(before, text), kind: "status" });
@@ -207,21 +230,30 @@ function topicOf(content: SyncEvent["content"] = {}): string {
 }
 
 /** What an edit changes. */
-function changing(content: Text): Pick<Message, "text" | "msgtype" | "failed" | "action" | "approval"> {
-  const { body, msgtype, filename } = content;
+function changing(content: Text): Omit<Message, "id" | "room" | "sender" | "ts" | "changed" | "thread" | "replyTo"> {
+  const { body, msgtype, filename, url, info } = content;
   const isFile = msgtype !== "m.text" && msgtype !== "m.notice" && msgtype !== "m.emote";
-  const caption = filename === undefined || filename === body ? "" : ` ${body}`;
+  const name = filename ?? body;
+  const size = info?.size === undefined ? "" : ` (${info.size.toLocaleString("en")} bytes)`;
+  const caption = name === body ? "" : `${body}\n`;
   return {
-    text: isFile ? `[${filename ?? body}]${caption}` : body,
+    text: isFile ? `${caption}📎 ${name}${size}` : body,
     msgtype,
+    file: isFile && url !== undefined ? { name, address: url } : undefined,
     failed: content["dev.crewroom.error"] !== undefined,
     action: content["dev.crewroom.action"],
     approval: content["dev.crewroom.approval"],
+    commit: content["dev.crewroom.commit"],
   };
 }
 
-function isTyped({ action, approval }: Message): boolean {
-  return action !== undefined || approval !== undefined;
+function isTyped({ action, approval, commit }: Message): boolean {
+  return action !== undefined || approval !== undefined || commit !== undefined;
+}
+
+function shownFirst({ text, commit }: Message, isRoot: boolean): string {
+  if (isRoot) return firstLine(text);
+  return commit === undefined ? text : commitText(text, commit);
 }
 
 function firstLine(text: string): string {

@@ -32,6 +32,7 @@ export const relationSchema = z
       rel_type: z.string().optional(),
       event_id: z.string().optional(),
       key: z.string().optional(),
+      "m.in_reply_to": z.object({ event_id: z.string() }).optional().catch(undefined),
     }),
   })
   .transform((content) => content["m.relates_to"]);
@@ -59,15 +60,34 @@ const approvalSchema = z.object({
 });
 export type TypedApproval = z.output<typeof approvalSchema>;
 
+/** The typed part of a message about a commit: what has changed in the task's files, and where. */
+const commitSchema = z.object({
+  commit: z.string(),
+  branch: z.string(),
+  why: z.string(),
+  subtask: z.string().optional(),
+  /** Not all of them, when there are many. */
+  changes: z.array(
+    z.object({ path: z.string(), kind: z.string(), from: z.string().optional(), sha256: z.string().optional() }),
+  ),
+  /** Changed files in all. */
+  files: z.number(),
+});
+export type TypedCommit = z.output<typeof commitSchema>;
+
 /** The content of a message. */
 export const textSchema = z.object({
   body: z.string(),
   msgtype: z.string().default("m.text"),
   filename: z.string().optional(),
+  /** Of a file in the media store. */
+  url: z.string().optional(),
+  info: z.object({ size: z.number().optional() }).optional().catch(undefined),
   /** Set by the bridge on a message that tells an error. */
   "dev.crewroom.error": z.unknown().optional(),
   "dev.crewroom.action": actionSchema.optional().catch(undefined),
   "dev.crewroom.approval": approvalSchema.optional().catch(undefined),
+  "dev.crewroom.commit": commitSchema.optional().catch(undefined),
 });
 export type Text = z.output<typeof textSchema>;
 

@@ -2,6 +2,7 @@
  * A whole task, as the person of the demo sees it. Waits are for what the bridge's typed events tell, not for words, so
  * that it also goes to its end with a model that nobody wrote a script for.
  */
+import { playFiles } from "./files-play.ts";
 import { poll } from "./poll.ts";
 import type { Message } from "./room-view.ts";
 import type { ConversationParts, Steps } from "./steps.ts";
@@ -33,8 +34,11 @@ export async function playTask(parts: ConversationParts, steps: Steps): Promise<
     await task.see("a rejection with issues", () => task.rejected() !== undefined);
     await task.see("the rejected work, handed in again", () => task.handedIn(task.rejected()) === 2);
     await task.see("the approval after the rework", () => task.approved(task.rejected()));
+    await task.see("commits of the work and of the rework", () => task.commits(task.rejected()) === 2);
   }
   await task.see("the question whether the task is done", () => task.asked("final"));
+  // It waits for its answer until the files are seen.
+  if (!task.isClosed()) await playFiles(parts, steps, room);
   await task.see("the end of the task", () => task.isClosed());
   await steps.see("the word that the task has ended", () => (task.isToldEnd() ? true : undefined));
   // The state may come a moment after the word.
@@ -114,6 +118,11 @@ class TaskWatch {
 
   approved(subtask: string | undefined): boolean {
     return this.#actions("review").some((action) => action.subtask === subtask && action.verdict === "approve");
+  }
+
+  /** How many, on the branch of a subtask. */
+  commits(subtask: string | undefined): number {
+    return this.#messages().filter(({ commit }) => commit?.branch === `subtask/${subtask ?? ""}`).length;
   }
 
   #messages(): readonly Message[] {
