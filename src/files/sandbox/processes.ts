@@ -20,8 +20,8 @@ export interface ProcessTable {
   rows(maxAgeMs: number): Promise<readonly ProcessRow[]>;
   /** How many processes and threads the whole machine has, where that is cheap to ask; otherwise `undefined`. */
   count(): number | undefined;
-  /** One process, or `undefined` when there is none. */
-  row(pid: number): Promise<ProcessRow | undefined>;
+  /** One process, or `undefined` when there is none. @param proc Default: `/proc`. */
+  row(pid: number, proc?: string): Promise<ProcessRow | undefined>;
   /** Bytes of memory that are its own or shared with its kin, without program text. 0 when it is gone. @param proc Default: `/proc`. */
   memory(pid: number, proc?: string): number;
   /** Whether its environment has this entry. `undefined`: that cannot be read (somebody else's, or not started yet). */
@@ -48,7 +48,7 @@ function parseStat(pid: number, stat: string): ProcessRow | undefined {
 /** Reads synchronously: a look at 200 processes takes about 3 ms, in the thread pool it would take ten times as long. */
 export function createLinuxTable(now: () => number = () => performance.now()): ProcessTable {
   let last: { at: number; rows: readonly ProcessRow[] } | undefined;
-  const row = (pid: number): ProcessRow | undefined => parseStat(pid, read(`/proc/${pid}/stat`));
+  const row = (pid: number, proc = "/proc"): ProcessRow | undefined => parseStat(pid, read(`${proc}/${pid}/stat`));
   return {
     async rows(maxAgeMs) {
       if (last !== undefined && now() - last.at <= maxAgeMs) return last.rows;
@@ -63,8 +63,8 @@ export function createLinuxTable(now: () => number = () => performance.now()): P
       const total = /\/(\d+) \d+\s*$/.exec(read("/proc/loadavg"))?.[1];
       return total === undefined ? undefined : Number(total);
     },
-    async row(pid) {
-      return row(pid);
+    async row(pid, proc) {
+      return row(pid, proc);
     },
     memory(pid, proc = "/proc") {
       let kilobytes = 0;

@@ -42,6 +42,8 @@ function withDescendants(rows: readonly ProcessRow[], found: Map<number, Process
   return found;
 }
 
+const nothing: Size = { processes: 0, bytes: 0 };
+
 /** Milliseconds between two looks at all processes of the machine, and the share of the time that they may take. */
 const lookPause = 100;
 const lookShare = 0.05;
@@ -54,7 +56,7 @@ function outerLook(
   table: ProcessTable,
   living: (maxAgeMs: number) => Promise<readonly ProcessRow[]>,
 ): (most: number) => Promise<Size> {
-  let last: Size = { processes: 0, bytes: 0 };
+  let last = nothing;
   let due = 0;
   let seen = table.count() ?? 0;
   return async (most) => {
@@ -75,28 +77,24 @@ function outerLook(
 
 /**
  * Sizes a namespace by its own `/proc`, which costs next to nothing, also amid a fork bomb. Only root may look into it
- * (for others the kernel itself limits how many there are: `RLIMIT_NPROC`). `undefined`: it cannot be seen.
+ * (for others the kernel itself limits how many there are: `RLIMIT_NPROC`). `undefined`: it may not be seen.
  */
-function innerLook(table: ProcessTable, first: ProcessRow, most: number): Size | undefined {
+async function innerLook(table: ProcessTable, first: ProcessRow, most: number): Promise<Size | undefined> {
   const inside = `/proc/${first.pid}/root/proc`;
   try {
+    readdirSync(`/proc/${first.pid}/root`);
+    // While the walls are built its root is still the machine's, and no command runs.
+    if ((await table.row(1, inside))?.started !== first.started) return nothing;
     const pids = readdirSync(inside).filter((name) => /^\d+$/.test(name));
     // Bubblewrap's own process is the first in there.
     const processes = pids.length - 1;
     let bytes = 0;
     if (processes <= most) for (const pid of pids) bytes += table.memory(Number(pid), inside);
     return { processes, bytes };
-  } catch {
-    return undefined;
-  }
-}
-
-async function untilGone(attempt: () => Promise<boolean>): Promise<boolean> {
-  const began = performance.now();
-  for (let wait = 1; ; wait = Math.min(wait * 2, longestWait)) {
-    if (await attempt()) return true;
-    if (performance.now() - began > patience) return false;
-    await delay(wait);
+  } catch (thrown) {
+    const refused =
+      thrown instanceof Error && "code" in thrown && (thrown.code === "EACCES" || thrown.code === "EPERM");
+    return refused ? undefined : nothing;
   }
 }
 
@@ -108,7 +106,7 @@ export function namespaceTree(table: ProcessTable, first: ProcessRow): Tree {
     return [...found.values()].filter((row) => !row.dead);
   });
   return {
-    look: async (most) => innerLook(table, first, most) ?? outer(most),
+    look: async (most) => (await innerLook(table, first, most)) ?? outer(most),
     end: () =>
       untilGone(async () => {
         const row = await table.row(first.pid);

@@ -163,6 +163,16 @@ describe("Without walls", () => {
 });
 
 describe.skipIf(!walls)("Behind walls", () => {
+  test("only its own processes count, from its first moment on", async () => {
+    await using folders = await openFolders();
+    const sandbox = await openSandbox(optionsFor({ processes: 3 }));
+    const commands = Array.from({ length: 30 }, (_, index) => run(sandbox, folders.root, `sleep 0.05; echo ${index}`));
+    const results = await Promise.all(commands);
+    expect(results.map(({ output, endedBy }) => ({ output, endedBy }))).toEqual(
+      commands.map((_, index) => ({ output: `${index}\n`, endedBy: undefined })),
+    );
+  });
+
   test("a fork bomb is ended quickly, and the bridge goes on meanwhile", async () => {
     await using folders = await openFolders();
     const sandbox = await openSandbox(optionsFor({ processes: 100 }));
