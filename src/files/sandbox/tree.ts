@@ -98,6 +98,15 @@ async function innerLook(table: ProcessTable, first: ProcessRow, most: number): 
   }
 }
 
+async function untilGone(attempt: () => Promise<boolean>): Promise<boolean> {
+  const began = performance.now();
+  for (let wait = 1; ; wait = Math.min(wait * 2, longestWait)) {
+    if (await attempt()) return true;
+    if (performance.now() - began > patience) return false;
+    await delay(wait);
+  }
+}
+
 /** A process namespace. `first`: its first process, whose end the kernel completes only after that of all others. */
 export function namespaceTree(table: ProcessTable, first: ProcessRow): Tree {
   const outer = outerLook(table, async (maxAgeMs) => {
