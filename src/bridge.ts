@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createDecoder } from "./bridge/decoder.ts";
 import { createDoers } from "./bridge/doers.ts";
 import { agentsOf, profilesOf, worldOf } from "./bridge/from-config.ts";
+import { createFiling } from "./bridge/filing.ts";
 import { createNotes } from "./bridge/notes.ts";
 import { Presence } from "./bridge/presence.ts";
 import { StoreWatch } from "./bridge/store-watch.ts";
@@ -17,6 +18,7 @@ import { botUserId, type EffectId, type EventId, type RoomId } from "./core/ids.
 import type { RoomState } from "./core/room.ts";
 import { nextDeadline } from "./core/tasks/deadlines.ts";
 import { openJournal } from "./journal/open.ts";
+import { BundleStore } from "./matrix/bundles.ts";
 import { Entrance } from "./matrix/entrance.ts";
 import { createGhosts } from "./matrix/ghosts.ts";
 import { Premises } from "./matrix/headquarters.ts";
@@ -138,6 +140,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
       entrance: () => entrance,
       settling: () => settling,
       taskRooms: () => taskRooms,
+      filing: () => filing,
       turns: () => turns,
       intake: () => intake,
       rooms: () => rooms,
@@ -158,6 +161,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   const learn = (room: RoomId, state: RoomState): void => {
     roster.update(room, state);
     timers.set(room, nextDeadline(state, world));
+    filing.files.learn(room, state);
   };
   const rooms = new Rooms(world, {
     load: (room) => journal.rooms.load(room),
@@ -218,8 +222,21 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   const { meta } = journal;
   const taskRooms = new TaskRooms({ homeserver, bot, permissions, federate, meta, retry, log });
 
+  const filing = createFiling({
+    config,
+    rooms,
+    homeserver,
+    bundles: new BundleStore({ homeserver, retry }),
+    messenger: () => messenger,
+    retry,
+    now: clock.now,
+    signal,
+    log,
+  });
+
   const turns = createThinking({
     config,
+    files: filing.files,
     agents,
     sessions: journal.sessions,
     rooms,
@@ -290,6 +307,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   parts.use(receipts);
   parts.defer(() => (outage.up ? dispatcher.drain(limits.drain_seconds * 1_000) : undefined));
   parts.use(intake);
+  parts.use(filing);
   parts.use(turns);
   parts.use(timers);
   parts.use(sweep);
@@ -298,6 +316,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   await recoverRooms(journal.rooms, learn, rooms, dispatcher);
   const left = await intake.recover();
   if (left > 0) log.info({ transactions: left }, "handling what was left in the inbox");
+  void filing.files.recover(roster.tasks().map(({ room }) => room));
   // The last run may have ended between an agent's release and the rooms that wait for it.
   sweep.request();
   timers.start();

@@ -11,6 +11,7 @@ import type { TaskRooms } from "../matrix/task-rooms.ts";
 import { unlessAborted } from "../matrix/unless-aborted.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Doers } from "../rooms/dispatcher.ts";
+import type { Filing } from "./filing.ts";
 import type { Intake } from "../rooms/intake.ts";
 import type { Rooms } from "../rooms/rooms.ts";
 
@@ -20,6 +21,7 @@ export interface DoersOptions {
   readonly entrance: () => Pick<Entrance, "adopt" | "join" | "missed" | "reject" | "follow" | "invite">;
   readonly settling: () => Pick<Settling, "headquarters">;
   readonly taskRooms: () => Pick<TaskRooms, "open">;
+  readonly filing: () => Pick<Filing, "job" | "publish">;
   readonly turns: () => Turns;
   readonly intake: () => Intake;
   readonly rooms: () => Rooms;
@@ -138,6 +140,18 @@ export function createDoers(parts: DoersOptions): Doers {
       await adopt(room, bot, signal);
       await parts.rooms().put(room, { kind: "taskOpened", seed: { number, title, brief, asker } });
       await parts.rooms().put(asked, { kind: "taskRoom", effect: id, number, room, alias });
+      return undefined;
+    },
+
+    files: async (room, effect, signal) => {
+      await parts.filing().job(room, effect, signal);
+      return undefined;
+    },
+
+    publish: (room, effect, signal) => parts.filing().publish(room, effect, signal),
+
+    redact: async (room, effect, signal) => {
+      await parts.messenger().redact(room, effect, signal);
       return undefined;
     },
 

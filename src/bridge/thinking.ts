@@ -1,7 +1,7 @@
 /** What agents think with: models, runtimes, their tools, and the turns that bring them together. */
 import type { Config } from "../config/schema.ts";
 import type { AgentId, EffectId, EventId } from "../core/ids.ts";
-import type { Clock, CrewMember, TurnPorts } from "../crew/ports.ts";
+import type { Clock, CrewMember } from "../crew/ports.ts";
 import { createTurns, type Turns } from "../crew/turns.ts";
 import type { Homeserver } from "../matrix/homeserver.ts";
 import type { Messenger } from "../matrix/messenger.ts";
@@ -15,7 +15,7 @@ import type { SessionStore } from "../runtimes/port.ts";
 import { toolsFor } from "../tools/registry.ts";
 import { modelsOf } from "./from-config.ts";
 import type { Presence } from "./presence.ts";
-import { createTurnPorts } from "./turn-ports.ts";
+import { createTurnPorts, type TurnPortsOptions } from "./turn-ports.ts";
 
 export interface ThinkingOptions {
   readonly config: Config;
@@ -27,7 +27,7 @@ export interface ThinkingOptions {
   readonly reads: Reads;
   readonly presence: Presence;
   /** What an agent's file tools do. */
-  readonly files: TurnPorts["files"];
+  readonly files: TurnPortsOptions["files"];
   /** Who waits for the event that an effect becomes. */
   readonly spoken: Map<EffectId, (event: EventId | undefined) => void>;
   readonly clock: Clock;

@@ -2,7 +2,9 @@
 import type { RunTurn } from "../core/effect.ts";
 import { CrewError, reasonOf } from "../core/errors.ts";
 import { agentUserId, asMxcUri, type EffectId, type EventId, type RoomId, type UserId } from "../core/ids.ts";
+import type { Action } from "../core/tasks/actions.ts";
 import type { TurnPorts } from "../crew/ports.ts";
+import type { Files, FileTurn } from "../files/files.ts";
 import type { Homeserver } from "../matrix/homeserver.ts";
 import type { Messenger } from "../matrix/messenger.ts";
 import type { Rooms } from "../rooms/rooms.ts";
@@ -21,7 +23,7 @@ export interface TurnPortsOptions {
     call: { readonly signal: AbortSignal },
   ) => Promise<readonly SaidInRoom[]>;
   /** What an agent's file tools do. */
-  readonly files: TurnPorts["files"];
+  readonly files: Pick<Files, "use" | "handIn" | "ended">;
   /** Who waits for the event that an effect becomes; called once the effect is over. */
   readonly spoken: Map<EffectId, (event: EventId | undefined) => void>;
   /** `limits.attachment_bytes` */
@@ -48,6 +50,13 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
     return running?.id === effect.turn ? running.answerEvent : undefined;
   }
 
+  /** A result with the commit of its files, or the sentence why it cannot be handed in as it is. */
+  async function withFiles(room: RoomId, effect: RunTurn, action: Submit): Promise<Submit | string> {
+    const files = await options.files.handIn(room, fileTurn(effect), action.subtask);
+    if (files.kind === "refused") return `Not done: ${files.why}`;
+    return files.commit === undefined ? action : { ...action, commit: files.commit };
+  }
+
   return {
     async speaks(room, effect, text) {
       const { session, turn } = effect;
@@ -62,7 +71,10 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
       }
     },
 
-    async ended(room, { session, turn }, outcome, tokens) {
+    async ended(room, effect, outcome, tokens) {
+      const { session, turn } = effect;
+      // Before the turn is over, so that what follows from its end finds what it made.
+      await options.files.ended(room, fileTurn(effect));
       const ended = { kind: "turnEnded", session, turn, outcome } as const;
       await rooms.put(room, tokens === undefined ? ended : { ...ended, tokens });
     },
@@ -87,13 +99,17 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
       return reply ?? "Not sent.";
     },
 
-    async act(room, { session, turn }, call, action, version) {
-      const asked = { kind: "act", session, turn, call, action } as const;
+    async act(room, effect, call, action, version) {
+      const { session, turn } = effect;
+      const handedIn = action.kind === "submit" ? await withFiles(room, effect, action) : action;
+      if (typeof handedIn === "string") return handedIn;
+      const asked = { kind: "act", session, turn, call, action: handedIn } as const;
       const { reply } = await rooms.put(room, version === undefined ? asked : { ...asked, version });
       return reply ?? "Not done.";
     },
 
-    files: (...asked) => options.files(...asked),
+    files: (room, effect, _call, request, wanted) =>
+      options.files.use(room, fileTurn(effect), request, AbortSignal.any([wanted, signal])),
 
     async readRoom(room, { agent, thread }, limit) {
       try {
@@ -105,6 +121,12 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
       }
     },
   };
+}
+
+type Submit = Extract<Action, { kind: "submit" }>;
+
+function fileTurn({ agent, thread, turn }: RunTurn): FileTurn {
+  return { agent, thread, turn };
 }
 
 /** Longer messages are cut: the agent reads the room for an overview. */

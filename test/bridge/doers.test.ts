@@ -46,6 +46,7 @@ function doersOf(rooms: Rooms, entrance: Partial<Entrances>, more: Partial<Doers
     messenger: unused,
     settling: unused,
     taskRooms: unused,
+    filing: unused,
     turns: unused,
     intake: unused,
     rooms: () => rooms,

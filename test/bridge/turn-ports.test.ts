@@ -1,11 +1,23 @@
 import { expect, test } from "vitest";
 import { createTurnPorts, type TurnPortsOptions } from "../../src/bridge/turn-ports.ts";
 import { CrewError } from "../../src/core/errors.ts";
-import type { EffectId, EventId, UserId } from "../../src/core/ids.ts";
+import { asCommitHash, type EffectId, type EventId, type UserId } from "../../src/core/ids.ts";
 import type { Input } from "../../src/core/input.ts";
 import { alice, room, turnOf } from "../crew/support.ts";
 
-function portsWith(over: { readonly reply?: string; readonly recent?: TurnPortsOptions["recent"] } = {}) {
+const noFiles: TurnPortsOptions["files"] = {
+  use: async () => "Not done.",
+  handIn: async () => ({ kind: "ready" }),
+  ended: async () => undefined,
+};
+
+function portsWith(
+  over: {
+    readonly reply?: string;
+    readonly recent?: TurnPortsOptions["recent"];
+    readonly files?: TurnPortsOptions["files"];
+  } = {},
+) {
   const inputs: Input[] = [];
   const ports = createTurnPorts({
     server: "example.org",
@@ -24,7 +36,7 @@ function portsWith(over: { readonly reply?: string; readonly recent?: TurnPortsO
       download: async () => ({ bytes: new Uint8Array(), mimeType: "text/plain" }),
     },
     recent: over.recent ?? (async () => []),
-    files: async (_room, { turn }, call, request) => `${turn} ${call} ${request.kind}`,
+    files: over.files ?? noFiles,
     spoken: new Map(),
     attachmentBytes: 1,
     signal: new AbortController().signal,
@@ -90,8 +102,46 @@ test("a room that cannot be read is a text for the agent, and its turn goes on",
   expect(await ports.readRoom(room, effect, 10)).toBe("Not read: The homeserver at here does not answer: down.");
 });
 
-test("what an agent asks of its files goes to the files, with its room, turn and call", async () => {
-  const { ports } = portsWith();
+test("what an agent asks of its files goes to the files, as the agent in the thread of its turn", async () => {
+  const asked: unknown[] = [];
+  const { ports } = portsWith({
+    files: {
+      ...noFiles,
+      use: async (...args) => {
+        asked.push(args.slice(0, 3));
+        return "a.txt";
+      },
+    },
+  });
   const request = { kind: "list", path: "" } as const;
-  expect(await ports.files(room, effect, call, request, new AbortController().signal)).toBe("t1 t1:c1 list");
+  const thread = "$root" as EventId;
+  const turn = turnOf("t1", "hi", { thread });
+  expect(await ports.files(room, turn, call, request, new AbortController().signal)).toBe("a.txt");
+  expect(asked).toEqual([[room, { agent: "ada", thread, turn: "t1" }, request]]);
+});
+
+test("what is handed in names the commit of its files, and what cannot be recorded is not handed in", async () => {
+  const action = { kind: "submit", subtask: "parser", summary: "done" } as const;
+  const commit = asCommitHash("a".repeat(40));
+  const recorded = portsWith({
+    files: { ...noFiles, handIn: async () => ({ kind: "ready", ...(commit && { commit }) }) },
+  });
+  await recorded.ports.act(room, effect, call, action);
+  expect(recorded.inputs).toMatchObject([{ action: { ...action, commit } }]);
+
+  const held = portsWith({
+    files: { ...noFiles, handIn: async () => ({ kind: "refused", why: "a.bin is too large" }) },
+  });
+  expect(await held.ports.act(room, effect, call, action)).toBe("Not done: a.bin is too large");
+  expect(held.inputs).toEqual([]);
+});
+
+test("a turn is over only after its files were recorded", async () => {
+  const order: string[] = [];
+  const { ports, inputs } = portsWith({
+    files: { ...noFiles, ended: async () => void order.push(`recorded before ${inputs.length} inputs`) },
+  });
+  await ports.ended(room, effect, { kind: "cancelled", text: "" });
+  expect(order).toEqual(["recorded before 0 inputs"]);
+  expect(inputs).toHaveLength(1);
 });

@@ -90,7 +90,13 @@ export interface SubtaskContent {
   readonly holder?: string;
   readonly lease?: { readonly epoch: number; readonly expires_ts: number };
   readonly submission?: { readonly by: string; readonly summary: string };
-  readonly review: { readonly reviewer?: string; readonly verdict?: string; readonly epoch?: number };
+  readonly commit?: string;
+  readonly review: {
+    readonly reviewer?: string;
+    readonly verdict?: string;
+    readonly epoch?: number;
+    readonly commit?: string;
+  };
   readonly reason?: string;
 }
 
@@ -216,6 +222,14 @@ export class TaskRoom {
     const command = await this.person.say(this.room, `!crew ${words}`);
     const isAnswer = (said: Said): boolean => said.replyTo === command;
     return (await this.person.waitForMessage(this.room, isAnswer, { ...patient, from: this.#crew.bot })).text;
+  }
+
+  /** Says a command that is answered with a file, and opens that. */
+  async fileAfter(words: string): Promise<{ readonly said: Said; readonly bytes: Buffer }> {
+    const command = await this.person.say(this.room, `!crew ${words}`);
+    const isAnswer = (said: Said): boolean => said.replyTo === command;
+    const said = await this.person.waitForMessage(this.room, isAnswer, { ...patient, from: this.#crew.bot });
+    return { said, bytes: await this.person.download(String(said.content["url"])) };
   }
 
   /** All that was said with an action of this kind, oldest first, by the homeserver. */

@@ -1,0 +1,322 @@
+/**
+ * The files of all tasks: what agents' tools do to them, when they are recorded, and what rooms ask of them. The parts are
+ * in the files beside it; here they meet.
+ */
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { asCrewError, CrewError } from "../core/errors.ts";
+import { branchOf, type FileRequest, type FilesJobEffect, type FilesResult, type HeldFile } from "../core/files.ts";
+import type { AgentId, CommitHash, EffectId, EventId, RoomId, TurnId } from "../core/ids.ts";
+import type { RoomState } from "../core/room.ts";
+import { isClosed } from "../core/tasks/derive.ts";
+import { workplaceOf } from "../core/tasks/files.ts";
+import { doJob, type JobMedia } from "./jobs.ts";
+import { operate } from "./operations/operate.ts";
+import type { Sandbox } from "./port.ts";
+import { openRepository } from "./repository.ts";
+import { historyText, restoreInto } from "./restore.ts";
+import { folderOf, type OpenTree, type TaskFilesParts, TaskRepository } from "./task-files.ts";
+import { watchTree } from "./watch.ts";
+import { adoptTrees, cleanAfterRun, hasUnwanted, hasWork, openTree, recordTree, tidy } from "./workspaces.ts";
+
+/** A turn that works with files. */
+export interface FileTurn {
+  readonly agent: AgentId;
+  readonly thread: EventId | undefined;
+  readonly turn: TurnId;
+}
+
+export interface FilesOptions extends TaskFilesParts {
+  /** `data` of the config. */
+  readonly data: string;
+  /** Folders that commands can read beside their worktree. */
+  readonly readable: readonly string[];
+  readonly sandbox: () => Promise<Sandbox>;
+  readonly media: JobMedia;
+  /** Puts a task's repository together from its room, where this host has none (any more). */
+  readonly rebuild: (room: RoomId, folder: string, task: number, signal: AbortSignal) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/** What came of the files before a result is handed in. */
+export type HandedIn =
+  | { readonly kind: "ready"; readonly commit?: CommitHash }
+  /** What the agent reads. */
+  | { readonly kind: "refused"; readonly why: string };
+
+export class Files implements AsyncDisposable {
+  readonly #options: FilesOptions;
+  readonly #tasks = new Map<string, Promise<TaskRepository>>();
+  /** Worktrees of turns that run, and what ends with the turn. */
+  readonly #turns = new Map<TurnId, { task: TaskRepository; open: OpenTree; watch?: AsyncDisposable }>();
+  readonly #tidying = new Set<Promise<void>>();
+
+  constructor(options: FilesOptions) {
+    this.#options = options;
+  }
+
+  /** A file tool. Resolves to the text that the agent reads; rejects only when `signal` aborts. */
+  async use(room: RoomId, turn: FileTurn, request: FileRequest, signal: AbortSignal): Promise<string> {
+    const state = this.#options.bridge.state(room);
+    const place = state === undefined ? undefined : workplaceOf(state, turn.agent, turn.thread);
+    if (place === undefined)
+      return "Not done: files belong to tasks, and there is no task in this room. `!crew new` opens one.";
+    try {
+      const task = await this.#task(room);
+      const open = await task.exclusive(() => openTree(task, turn.agent, place));
+      await this.#begin(task, open, turn.turn);
+      const text = await operate(open.tree, request, {
+        fileBytes: this.#options.settings.fileBytes,
+        secretIn: this.#options.secretIn,
+        history: (file) => historyText(task, open, file),
+        restore: (file, commit) => restoreInto(task, open, file, commit),
+        record: async () => {
+          if (open.tree.writable) await task.exclusive(() => recordTree(task, open, "change", turn.turn));
+        },
+        run: async (command) => {
+          const sandbox = await this.#options.sandbox();
+          const { root, writable } = open.tree;
+          return sandbox.run({ command, root, writable, readable: this.#options.readable, signal });
+        },
+        signal,
+      });
+      if (request.kind === "run") await task.exclusive(() => cleanAfterRun(task, open));
+      return text;
+    } catch (thrown) {
+      signal.throwIfAborted();
+      this.#options.signal.throwIfAborted();
+      const error = asCrewError(thrown);
+      this.#options.bridge.log.warn(
+        { room, agent: turn.agent, request: request.kind, err: error },
+        "a file tool failed",
+      );
+      return `Not done: ${error.message} ${error.todo}`;
+    }
+  }
+
+  /** Records what a worker's files are before it hands in. */
+  async handIn(room: RoomId, turn: FileTurn, subtask: string): Promise<HandedIn> {
+    const state = this.#options.bridge.state(room);
+    const place = state === undefined ? undefined : workplaceOf(state, turn.agent, turn.thread);
+    if (place?.kind !== "work" || place.subtask !== subtask) return { kind: "ready" };
+    try {
+      const task = await this.#existing(room);
+      if (task === undefined) return { kind: "ready" };
+      if (hasWork(task, subtask, turn.agent)) {
+        const held = await task.exclusive(async () => {
+          const open = await openTree(task, turn.agent, place);
+          const made = await recordTree(task, open, "submit", turn.turn);
+          await task.reportHeld(turn.agent, subtask, made.held);
+          return made.held;
+        });
+        if (held.length > 0) return { kind: "refused", why: heldText(held) };
+      }
+      const commit = task.files.heads[branchOf(subtask)];
+      return commit === undefined ? { kind: "ready" } : { kind: "ready", commit };
+    } catch (thrown) {
+      this.#options.signal.throwIfAborted();
+      const error = asCrewError(thrown);
+      return { kind: "refused", why: `Your files could not be recorded: ${error.message}` };
+    }
+  }
+
+  /** Records what a turn leaves behind. Never rejects: what does not work is told in the room and tried again later. */
+  async ended(room: RoomId, turn: FileTurn): Promise<void> {
+    const running = this.#turns.get(turn.turn);
+    this.#turns.delete(turn.turn);
+    try {
+      await running?.watch?.[Symbol.asyncDispose]();
+      const task = running?.task ?? (await this.#existing(room));
+      if (task === undefined) return;
+      running?.open.turns.delete(turn.turn);
+      const state = this.#options.bridge.state(room);
+      const place = state === undefined ? undefined : workplaceOf(state, turn.agent, turn.thread);
+      await task.exclusive(async () => {
+        const left =
+          place?.kind === "work" && hasWork(task, place.subtask, turn.agent)
+            ? await openTree(task, turn.agent, place)
+            : undefined;
+        const open = running?.open ?? left;
+        if (open !== undefined && task.trees.get(open.id) === open) await this.#record(task, open, "turn", turn.turn);
+      });
+      this.#tidy(task);
+    } catch (thrown) {
+      if (!this.#options.signal.aborted) await this.#trouble(room, turn.thread, `${turn.turn}:files`, thrown);
+    }
+  }
+
+  /** Does what a room asks of its files. */
+  async job(room: RoomId, effect: FilesJobEffect, signal: AbortSignal): Promise<FilesResult> {
+    const task = await this.#task(room);
+    return doJob(task, effect, { media: this.#options.media, signal });
+  }
+
+  /** For telling a commit: its task's repository. */
+  repositoryOf(room: RoomId): Promise<TaskRepository> {
+    return this.#task(room);
+  }
+
+  /** A room has decided something: worktrees that nobody needs any more go. */
+  learn(room: RoomId, state: RoomState): void {
+    const { task } = state;
+    const open = task === undefined ? undefined : this.#tasks.get(folderOf(task));
+    if (open === undefined) return;
+    void this.#tidyIfNeeded(open, room);
+  }
+
+  /** After a start: tells rooms what a crash left untold, and adopts the worktrees of that time. */
+  async recover(rooms: readonly RoomId[]): Promise<void> {
+    for (const room of rooms) {
+      const task = this.#options.bridge.state(room)?.task;
+      if (task === undefined || isClosed(task)) continue;
+      try {
+        const files = await this.#existing(room);
+        await files?.exclusive(() => files.reportAll());
+      } catch (thrown) {
+        await this.#trouble(room, undefined, `${room}:recover:${this.#options.bridge.now()}`, thrown);
+      }
+    }
+  }
+
+  /** What runs is left as it is: the next start goes on with it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { watch } of this.#turns.values()) await watch?.[Symbol.asyncDispose]();
+    await Promise.allSettled(this.#tidying);
+    for (const open of this.#tasks.values())
+      await open.then(
+        (task) => task.exclusive(async () => undefined),
+        () => undefined,
+      );
+  }
+
+  async #begin(task: TaskRepository, open: OpenTree, turn: TurnId): Promise<void> {
+    const now = this.#turns.get(turn);
+    if (now?.open === open) return;
+    await now?.watch?.[Symbol.asyncDispose]();
+    now?.open.turns.delete(turn);
+    open.turns.add(turn);
+    this.#turns.set(turn, { task, open });
+    if (!open.tree.writable) return;
+    const { quietMs, quietMostMs, ignore } = this.#options.settings;
+    const watch = await watchTree(open.tree.root, {
+      quietMs,
+      mostMs: quietMostMs,
+      ignore,
+      onQuiet: () => void this.#changed(task, open, turn),
+      onError: (error) =>
+        this.#options.bridge.log.warn(
+          { room: task.room, err: asCrewError(error) },
+          "a worktree is watched less closely",
+        ),
+    });
+    const running = this.#turns.get(turn);
+    if (running?.open === open && running.watch === undefined) this.#turns.set(turn, { task, open, watch });
+    else await watch[Symbol.asyncDispose]();
+  }
+
+  async #changed(task: TaskRepository, open: OpenTree, turn: TurnId): Promise<void> {
+    try {
+      await task.exclusive(async () => {
+        if (this.#turns.get(turn)?.open === open && task.trees.get(open.id) === open)
+          await this.#record(task, open, "change", turn);
+      });
+    } catch (thrown) {
+      // The end of the turn tries again, and tells.
+      this.#options.bridge.log.warn({ room: task.room, err: asCrewError(thrown) }, "a change was not recorded");
+    }
+  }
+
+  async #record(task: TaskRepository, open: OpenTree, why: "change" | "turn", turn: TurnId): Promise<void> {
+    const { held } = await recordTree(task, open, why, turn);
+    // While a turn runs its agent may still tidy up.
+    if (why === "turn" && open.agent !== undefined && open.subtask !== undefined)
+      await task.reportHeld(open.agent, open.subtask, held);
+  }
+
+  async #tidyIfNeeded(opened: Promise<TaskRepository>, room: RoomId): Promise<void> {
+    // One that could not be opened has told why to who asked for it.
+    const task = await opened.catch(() => undefined);
+    if (task !== undefined && hasUnwanted(task.in(room))) this.#tidy(task);
+  }
+
+  #tidy(task: TaskRepository): void {
+    const work = task
+      .exclusive(() => tidy(task))
+      .catch((thrown: unknown) =>
+        this.#options.bridge.log.warn({ room: task.room, err: asCrewError(thrown) }, "a worktree was not removed"),
+      )
+      .finally(() => this.#tidying.delete(work));
+    this.#tidying.add(work);
+  }
+
+  async #trouble(room: RoomId, thread: EventId | undefined, id: string, thrown: unknown): Promise<void> {
+    const error = asCrewError(thrown);
+    this.#options.bridge.log.error({ room, err: error }, "files were not recorded");
+    try {
+      await this.#options.bridge.put(room, {
+        kind: "filesTrouble",
+        id: id as EffectId,
+        code: error.code,
+        sentence: `${error.message} ${error.todo}`,
+        ...(thread === undefined ? {} : { thread }),
+      });
+    } catch (failed) {
+      this.#options.bridge.log.error({ room, err: asCrewError(failed) }, "a room could not be told");
+    }
+  }
+
+  /** `undefined` while the task has no files here, and its room knows of none. */
+  async #existing(room: RoomId): Promise<TaskRepository | undefined> {
+    const task = this.#options.bridge.state(room)?.task;
+    if (task === undefined) return undefined;
+    const known = Object.keys(task.files?.heads ?? {}).length > 0;
+    return known || this.#tasks.has(folderOf(task)) || existsSync(this.#folder(folderOf(task)))
+      ? this.#task(room)
+      : undefined;
+  }
+
+  #folder(name: string): string {
+    return path.join(this.#options.data, "tasks", name);
+  }
+
+  #task(room: RoomId): Promise<TaskRepository> {
+    const task = this.#options.bridge.state(room)?.task;
+    if (task === undefined) return Promise.reject(new CrewError("INTERNAL", { reason: `there is no task in ${room}` }));
+    const name = folderOf(task);
+    const known = this.#tasks.get(name);
+    // The task may have moved to the room that replaced its own.
+    if (known !== undefined) return known.then((repository) => repository.in(room));
+    const opened = this.#open(room, name, task.number, Object.keys(task.files?.heads ?? {}).length > 0);
+    this.#tasks.set(name, opened);
+    // What did not work is tried again with the next request.
+    opened.catch(() => this.#tasks.delete(name));
+    return opened;
+  }
+
+  async #open(room: RoomId, name: string, number: number, hasFiles: boolean): Promise<TaskRepository> {
+    const { git, rebuild, signal } = this.#options;
+    const folder = this.#folder(name);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    if (hasFiles && !existsSync(path.join(folder, "repo.git"))) await rebuild(room, folder, number, signal);
+    const repository = await openRepository(git, folder, number);
+    const task = new TaskRepository(room, folder, repository, this.#options);
+    await task.exclusive(async () => {
+      await adoptTrees(task);
+      await tidy(task);
+    });
+    return task;
+  }
+}
+
+function heldText(held: readonly HeldFile[]): string {
+  const list = held.map(({ path: file, detail }) => `\`${file}\`: ${detail}`).join("; ");
+  const secret = held.some(({ why }) => why === "secret");
+  const unmerged = held.some(({ why }) => why === "unmerged");
+  const todo = unmerged
+    ? "Bring both sides together and take the markers out, then hand in again."
+    : secret
+      ? "A person is asked about what looks like a secret; you are told their answer. Or take it out and hand in again."
+      : "Make it smaller, delete it, or name it in .gitignore, then hand in again.";
+  return `these files cannot be recorded: ${list}. ${todo}`;
+}

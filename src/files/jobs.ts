@@ -1,0 +1,327 @@
+/** What a task's room asks of its files: merges, what people hand in and take back, and what they want to see. */
+import { rm, stat } from "node:fs/promises";
+import { asCrewError, CrewError } from "../core/errors.ts";
+import {
+  type Branch,
+  type FilesJob,
+  type FilesJobEffect,
+  type FilesResult,
+  mainBranch,
+  type MediaFile,
+  type Upload,
+} from "../core/files.ts";
+import { asCommitHash, type CommitHash } from "../core/ids.ts";
+import { makeArchive } from "./archive.ts";
+import { mergeInto } from "./merge.ts";
+import { historyOf } from "./restore.ts";
+import { rewriteWithout } from "./rewrite.ts";
+import type { TaskRepository } from "./task-files.ts";
+import { blobAt, editTree, pathsOf, readBlob, treeAt } from "./tree-edit.ts";
+import { uploadName } from "./upload-name.ts";
+import { closeTrees, follow, hasWork, openTree, recordTree } from "./workspaces.ts";
+
+/** The media store of the homeserver. */
+export interface JobMedia {
+  /** Into a file. @throws CrewError `MEDIA_TOO_LARGE` above `maxBytes`, `HOMESERVER_*`. */
+  fetch(mxc: string, into: string, maxBytes: number, signal: AbortSignal): Promise<void>;
+  /** @throws CrewError `MEDIA_TOO_LARGE`. */
+  put(path: string, name: string, mimeType: string, signal: AbortSignal): Promise<MediaFile>;
+}
+
+export interface JobParts {
+  readonly media: JobMedia;
+  readonly signal: AbortSignal;
+}
+
+type Job<Kind extends FilesJob["kind"]> = Extract<FilesJob, { kind: Kind }>;
+
+/** Does a job. What cannot be (no such file) is a result; what failed rejects, and is tried again or told. */
+export async function doJob(task: TaskRepository, effect: FilesJobEffect, parts: JobParts): Promise<FilesResult> {
+  const { job } = effect;
+  try {
+    switch (job.kind) {
+      case "merge":
+        return await task.exclusive(() => merge(task, job));
+      case "upload":
+        return await upload(task, job, parts);
+      case "withdraw":
+        return await task.exclusive(() => withdraw(task, job));
+      case "commit":
+        await task.exclusive(() => commitLetIn(task, job));
+        return nothingToTell;
+      case "list":
+        return told(await list(task, job));
+      case "log":
+        return told(await historyOf(task, await task.head(job.branch), job.path));
+      case "show":
+        return await show(task, job, parts);
+      case "restore":
+        return await task.exclusive(() => restore(task, job));
+      case "archive":
+        return await archive(task, job, parts);
+      case "republish":
+        await task.exclusive(() => republish(task));
+        return nothingToTell;
+    }
+  } catch (thrown) {
+    const error = asCrewError(thrown);
+    // What was asked for is not possible: that is an answer.
+    if (error.code === "FILE_REFUSED" || error.code === "MEDIA_TOO_LARGE" || error.code === "FILES_MOVED")
+      return { kind: "refused", text: `${error.message} ${error.todo}` };
+    throw thrown;
+  }
+}
+
+const nothingToTell: FilesResult = { kind: "told", text: "" };
+
+function told(text: string): FilesResult {
+  return { kind: "told", text };
+}
+
+async function merge(task: TaskRepository, { subtask, commit }: Job<"merge">): Promise<FilesResult> {
+  const { bridge, git } = task.parts;
+  const title = task.task?.subtasks[subtask]?.title ?? subtask;
+  const words = task.words(bridge.bot, "merge", `Merge ${subtask}: ${title}`, { subtask });
+  const merged = await mergeInto(git, task.repository, { into: mainBranch, commit, words });
+  if (merged.kind === "conflict") return { kind: "conflict", main: merged.main, conflicts: merged.conflicts };
+  await task.report(mainBranch);
+  return { kind: "merged", commit: merged.commit };
+}
+
+async function upload(task: TaskRepository, job: Job<"upload">, { media, signal }: JobParts): Promise<FilesResult> {
+  const done = task.files.uploads.find(({ event }) => event === job.event);
+  if (done !== undefined) return { kind: "uploaded", upload: done };
+  const { bridge, git, settings } = task.parts;
+  const name = uploadName(job.name);
+  const content = await task.temporary(name);
+  try {
+    await media.fetch(job.mxc, content, settings.fileBytes, signal);
+    return await task.exclusive(async () => {
+      await begun(task, job.branch);
+      const message = job.caption.trim() === "" ? `Add ${name}` : job.caption.trim();
+      const words = task.words(bridge.author(job.by), "upload", message, subtaskOf(job.branch));
+      let commit: CommitHash | undefined;
+      await follow(task, job.branch, async () => {
+        commit = (await editTree(git, task.repository, job.branch, [{ path: name, content }], words))?.hash;
+      });
+      await task.report(job.branch);
+      // The same content under the same name: nothing changed (or a crash came after it did).
+      const at = commit ?? (await task.head(job.branch));
+      const found = await blobAt(git, task.repository, at, name);
+      if (found === undefined) throw new CrewError("INTERNAL", { reason: `${name} is not where it was put` });
+      return { kind: "uploaded", upload: { event: job.event, by: job.by, path: name, blob: found.blob, commit: at } };
+    });
+  } finally {
+    await rm(content, { force: true });
+  }
+}
+
+/** A branch that people write to before its worker does begins at main. */
+async function begun(task: TaskRepository, branch: Branch): Promise<void> {
+  if ((await task.repository.head(branch)) === undefined)
+    await task.repository.move(branch, await task.head(mainBranch), undefined);
+}
+
+function subtaskOf(branch: Branch): { subtask?: string } {
+  const [, subtask] = /^(?:subtask|late)\/([^/]+)/.exec(branch) ?? [];
+  return subtask === undefined ? {} : { subtask };
+}
+
+async function withdraw(task: TaskRepository, { upload: taken, by }: Job<"withdraw">): Promise<FilesResult> {
+  const { bridge, git, settings } = task.parts;
+  const removed = new Set<string>();
+  let changedSince = false;
+  for (const [branch, head] of Object.entries(await task.repository.heads())) {
+    const paths = await pathsOf(git, task.repository, head, taken.blob);
+    const now = await blobAt(git, task.repository, head, taken.path);
+    changedSince ||= now !== undefined && now.blob !== taken.blob;
+    if (paths.length === 0) continue;
+    const words = task.words(bridge.author(by), "withdraw", `Withdraw ${taken.path}`, subtaskOf(branch));
+    const edits = paths.map((path) => ({ path, remove: true as const }));
+    await follow(task, branch, async () => void (await editTree(git, task.repository, branch, edits, words)));
+    await task.report(branch);
+    for (const path of paths) removed.add(path);
+  }
+  const text = withdrawalText(taken, [...removed], changedSince);
+  if (settings.withdrawn === "keep") return { kind: "withdrawn", text: `${text} History keeps it.` };
+  const rewritten = await purge(task, taken);
+  return {
+    kind: "withdrawn",
+    text: `${text} It is gone from history as well; the media store of the homeserver may still hold it.`,
+    rewritten,
+  };
+}
+
+function withdrawalText({ path }: Upload, removed: readonly string[], changedSince: boolean): string {
+  const what =
+    removed.length === 0
+      ? `\`${path}\` was withdrawn; it was no longer among the files.`
+      : `🗑️ Withdrawn: ${removed.map((one) => `\`${one}\``).join(", ")}.`;
+  return changedSince ? `${what} What others made of \`${path}\` since is still there.` : what;
+}
+
+async function purge(task: TaskRepository, { blob }: Upload): Promise<Readonly<Record<string, CommitHash>>> {
+  const { bridge, git } = task.parts;
+  await closeTrees(task);
+  const { map, heads } = await rewriteWithout(git, task.repository, blob, await task.repository.heads());
+  for (const [branch, head] of Object.entries(heads)) {
+    const commit = await task.repository.read(head, branch);
+    if (head !== task.repository.root) await bridge.put(task.room, { kind: "committed", commit, full: true });
+  }
+  return map;
+}
+
+async function commitLetIn(task: TaskRepository, { subtask, agent }: Job<"commit">): Promise<void> {
+  if (!hasWork(task, subtask, agent)) return;
+  const lease = task.task?.subtasks[subtask]?.lease;
+  if (lease?.agent !== agent) return;
+  const open = await openTree(task, agent, { kind: "work", subtask, epoch: lease.epoch });
+  const { held } = await recordTree(task, open, "change", undefined);
+  await task.reportHeld(agent, subtask, held);
+}
+
+const listed = 100;
+
+async function list(task: TaskRepository, { path, branch }: Job<"list">): Promise<string> {
+  const { git } = task.parts;
+  const head = await task.head(branch);
+  const folder = path.replace(/\/+$/, "");
+  const found = await treeAt(git, task.repository, head, folder);
+  const where = folder === "" ? "" : ` in \`${folder}\``;
+  if (found.length === 0) return `There are no files${where} on ${branch}.`;
+  const total = found.reduce((sum, { size }) => sum + size, 0);
+  const lines = found.slice(0, listed).map((file) => `- \`${file.path}\` ${bytesText(file.size)}`);
+  const more = found.length > listed ? [`- … and ${found.length - listed} more; name a folder to see its own`] : [];
+  const count = found.length === 1 ? "1 file" : `${found.length} files`;
+  return [
+    `📁 **${count}**${where} on ${branch} at \`${head.slice(0, 10)}\`, ${bytesText(total)}:`,
+    ...lines,
+    ...more,
+  ].join("\n");
+}
+
+/** The commit that is meant, or the sentence that there is none. */
+async function commitOf(
+  task: TaskRepository,
+  commit: string | undefined,
+  branch: Branch,
+): Promise<CommitHash | string> {
+  if (commit === undefined) return task.head(branch);
+  return (
+    (await task.repository.resolve(commit)) ?? `There is no commit \`${commit}\`. \`!crew log <path>\` shows them.`
+  );
+}
+
+async function show(task: TaskRepository, job: Job<"show">, { media, signal }: JobParts): Promise<FilesResult> {
+  const { git } = task.parts;
+  const asked = await commitOf(task, job.commit, job.branch);
+  const commit = asCommitHash(asked);
+  if (commit === undefined) return told(asked);
+  const found = await blobAt(git, task.repository, commit, job.path);
+  if (found === undefined)
+    return told(
+      `There is no file \`${job.path}\` at \`${commit.slice(0, 10)}\`. \`!crew files\` lists them, \`!crew log ${job.path}\` tells what became of it.`,
+    );
+  const into = await task.temporary(job.path);
+  try {
+    await readBlob(git, task.repository, found.blob, into);
+    const name = job.path.split("/").at(-1) ?? "file";
+    const file = await media.put(into, name, typeOf(name), signal);
+    return { kind: "told", text: `📄 \`${job.path}\` at \`${commit.slice(0, 10)}\``, file };
+  } finally {
+    await rm(into, { force: true });
+  }
+}
+
+async function restore(task: TaskRepository, job: Job<"restore">): Promise<FilesResult> {
+  const { bridge, git } = task.parts;
+  const asked = await commitOf(task, job.commit, job.branch);
+  const commit = asCommitHash(asked);
+  if (commit === undefined) return told(asked);
+  const found = await blobAt(git, task.repository, commit, job.path);
+  if (found === undefined) return told(`There is no file \`${job.path}\` in \`${commit.slice(0, 10)}\`.`);
+  const words = task.words(
+    bridge.author(job.by),
+    "restore",
+    `Restore ${job.path} from ${commit.slice(0, 10)}`,
+    subtaskOf(job.branch),
+  );
+  const { blob, mode } = found;
+  let made = false;
+  await follow(task, job.branch, async () => {
+    made = (await editTree(git, task.repository, job.branch, [{ path: job.path, blob, mode }], words)) !== undefined;
+  });
+  await task.report(job.branch);
+  return told(
+    made
+      ? `♻️ \`${job.path}\` is on ${job.branch} again as it was in \`${commit.slice(0, 10)}\`.`
+      : `\`${job.path}\` is on ${job.branch} just like that already.`,
+  );
+}
+
+async function archive(
+  task: TaskRepository,
+  { commit }: Job<"archive">,
+  { media, signal }: JobParts,
+): Promise<FilesResult> {
+  const { git } = task.parts;
+  const at = asCommitHash(commit) ?? (await task.head(mainBranch));
+  const files = await treeAt(git, task.repository, at, "");
+  if (files.length === 0) return told("There are no files on main.");
+  const number = task.task?.number ?? 0;
+  const name = `task-${number}-${at.slice(0, 7)}`;
+  const into = await task.temporary(`${name}.zip`);
+  try {
+    await makeArchive(git, task.repository, at, name, into);
+    const { size } = await stat(into);
+    const file = await media.put(into, `${name}.zip`, "application/zip", signal);
+    const count = files.length === 1 ? "1 file" : `all ${files.length} files`;
+    return {
+      kind: "told",
+      text: `📦 ${count} of main at \`${at.slice(0, 10)}\` (${bytesText(size)}). \`!crew files\` lists them, \`!crew show <path>\` sends one.`,
+      file,
+    };
+  } finally {
+    await rm(into, { force: true });
+  }
+}
+
+async function republish(task: TaskRepository): Promise<void> {
+  for (const [branch, head] of Object.entries(await task.repository.heads())) {
+    if (head === task.repository.root) continue;
+    const commit = await task.repository.read(head, branch);
+    await task.parts.bridge.put(task.room, { kind: "committed", commit, full: true });
+  }
+}
+
+/** `1.5 MB`, in steps of 1,000 as the rooms tell it. */
+export function bytesText(bytes: number): string {
+  if (bytes < 1_000) return `${bytes} B`;
+  const [size, unit] = bytes < 1_000_000 ? [bytes / 1_000, "kB"] : [bytes / 1_000_000, "MB"];
+  return `${size < 10 ? size.toFixed(1) : Math.round(size)} ${unit}`;
+}
+
+const types: Readonly<Record<string, string>> = {
+  csv: "text/csv",
+  css: "text/css",
+  gif: "image/gif",
+  html: "text/plain",
+  jpeg: "image/jpeg",
+  jpg: "image/jpeg",
+  json: "application/json",
+  md: "text/markdown",
+  pdf: "application/pdf",
+  png: "image/png",
+  svg: "image/svg+xml",
+  txt: "text/plain",
+  webp: "image/webp",
+  zip: "application/zip",
+};
+
+/** By its ending, enough for a client to show what people can look at. Code is plain text. */
+function typeOf(name: string): string {
+  const ending = /\.([a-z0-9]+)$/i.exec(name)?.[1]?.toLowerCase() ?? "";
+  const code =
+    /^(?:c|cc|cpp|go|h|hpp|ini|java|js|jsx|kt|lua|mjs|php|pl|py|rb|rs|sh|sql|swift|toml|ts|tsx|xml|yaml|yml)$/;
+  return types[ending] ?? (code.test(ending) || ending === "" ? "text/plain" : "application/octet-stream");
+}
