@@ -73,6 +73,8 @@ const settings = [
   "safe.directory=*",
 ].flatMap((setting) => ["-c", setting]);
 
+const noRoom = /No space left on device|Out of diskspace|Disk quota exceeded|File too large/i;
+
 const defaultMaxBytes = 64 * 1024 * 1024;
 
 /** @param program Default: `git` in the path. */
@@ -103,6 +105,7 @@ export function createGit(program = "git"): Git {
       place === undefined
         ? []
         : [`--git-dir=${place.gitDir}`, ...(place.workTree === undefined ? [] : [`--work-tree=${place.workTree}`])];
+    const command = args.find((arg, at) => !arg.startsWith("-") && args[at - 1] !== "-c") ?? "";
     const { promise, resolve, reject } = Promise.withResolvers<GitAnswer>();
     const child = spawn(program, [...settings, ...where, ...args], {
       env: { ...environment, ...env },
@@ -139,11 +142,11 @@ export function createGit(program = "git"): Git {
     child.on("error", (thrown: NodeJS.ErrnoException) => {
       if (signal?.aborted === true) reject(signal.reason as Error);
       else if (thrown.code === "ENOENT") reject(new CrewError("GIT_MISSING", { program }, thrown));
-      else reject(new CrewError("GIT_FAILED", { command: args[0] ?? "", reason: thrown.message }, thrown));
+      else reject(new CrewError("GIT_FAILED", { command, reason: thrown.message }, thrown));
     });
     const ended = (code: number | null, endedBy: NodeJS.Signals | null): void => {
       const stderr = Buffer.concat(err).toString().trim();
-      const fail = (reason: string): void => reject(new CrewError("GIT_FAILED", { command: args[0] ?? "", reason }));
+      const fail = (reason: string): void => reject(new CrewError("GIT_FAILED", { command, reason }));
       if (signal?.aborted === true) reject(signal.reason as Error);
       else if (size > maxBytes) fail(`its answer is longer than ${maxBytes} bytes`);
       else if (unwritten !== undefined)
@@ -151,8 +154,8 @@ export function createGit(program = "git"): Git {
           reject(new CrewError("FILES_FULL", { reason: unwritten.message }, unwritten));
         else fail(unwritten.message);
       else if (code !== null && expected.includes(code)) resolve({ code, stdout: Buffer.concat(out, size), stderr });
-      else if (/No space left on device|Disk quota exceeded|File too large/i.test(stderr))
-        reject(new CrewError("FILES_FULL", { reason: stderr.split("\n").at(-1) ?? "" }));
+      else if (noRoom.test(stderr))
+        reject(new CrewError("FILES_FULL", { reason: stderr.split("\n").find((line) => noRoom.test(line)) ?? "" }));
       else if (endedBy === "SIGXFSZ") reject(new CrewError("FILES_FULL", { reason: "no longer file may be written" }));
       else fail(stderr === "" ? `it ended with ${code ?? "a signal"}` : stderr);
     };

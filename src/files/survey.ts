@@ -91,15 +91,21 @@ async function judge(
     return "held";
   }
   try {
-    const blob = await blobOfFile(worktree, file);
-    if (blob === undefined) return "gone";
+    const read = await readFile(worktree, file);
+    if (read === undefined) return "gone";
+    const { blob } = read;
     const entry = { mode: modeOf(Number(stat.mode)), blob };
     if (sameEntry(entry, before)) return "same";
     if (tooLarge && blob !== before?.blob) {
       hold(name, "too_large", `${bytes(size)}, over the limit of ${bytes(rules.fileBytes)}`);
       return "held";
     }
-    if (blob !== before?.blob && size <= secretBytes && (await isSecret(root, file, blob, rules, hold))) return "held";
+    if (blob !== before?.blob && size <= secretBytes) {
+      const content = read.content ?? (await contentOf(root, name, secretBytes));
+      // One that changed meanwhile is not stored, and looked at anew.
+      if (content !== undefined && blobOf(content) === blob && (await isSecret(name, content, rules, hold)))
+        return "held";
+    }
     return { name, size, ...entry };
   } catch (thrown) {
     if (!isClosed(thrown)) throw thrown;
@@ -108,12 +114,16 @@ async function judge(
   }
 }
 
-async function blobOfFile(worktree: Worktree, { name, stat }: FoundFile): Promise<string | undefined> {
+/** The content's name; with the content, when it is short and had to be read. */
+async function readFile(
+  worktree: Worktree,
+  { name, stat }: FoundFile,
+): Promise<{ readonly blob: string; readonly content?: Buffer } | undefined> {
   const memory = known.get(worktree) ?? new Map<string, { stamp: string; blob: string }>();
   known.set(worktree, memory);
   const stamp = [stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(" ");
   const remembered = memory.get(name);
-  if (remembered?.stamp === stamp) return remembered.blob;
+  if (remembered?.stamp === stamp) return { blob: remembered.blob };
   memory.delete(name);
   const readAt = Date.now();
   const handle = await openFile(worktree.root, name);
@@ -121,29 +131,23 @@ async function blobOfFile(worktree: Worktree, { name, stat }: FoundFile): Promis
   await using open = handle;
   const size = Number(stat.size);
   const hash = blobHash(size);
-  for await (const chunk of chunksOf(open, size)) hash.update(chunk);
+  const chunks: Buffer[] = [];
+  for await (const chunk of chunksOf(open, size)) {
+    hash.update(chunk);
+    if (size <= secretBytes) chunks.push(chunk);
+  }
   const blob = hash.digest("hex");
   const touched = Math.max(Number(stat.mtimeMs), Number(stat.ctimeMs));
   if (touched < readAt - settledMs) memory.set(name, { stamp, blob });
-  return blob;
+  return { blob, ...(size <= secretBytes ? { content: Buffer.concat(chunks) } : {}) };
 }
 
-async function isSecret(
-  root: string,
-  { name }: FoundFile,
-  blob: string,
-  rules: CommitRules,
-  hold: Hold,
-): Promise<boolean> {
-  const content = await contentOf(root, name, secretBytes);
-  // Changed meanwhile: it is not stored, and looked at anew.
-  if (content === undefined || blobOf(content) !== blob) return false;
+async function isSecret(name: string, content: Uint8Array, rules: CommitRules, hold: Hold): Promise<boolean> {
   const sha256 = createHash("sha256").update(content).digest("hex");
   if (rules.allowed.has(sha256)) return false;
   const secret = await rules.secretIn(shown(name), content);
-  if (secret === undefined) return false;
-  hold(name, "secret", secret, sha256);
-  return true;
+  if (secret !== undefined) hold(name, "secret", secret, sha256);
+  return secret !== undefined;
 }
 
 async function contentOf(root: string, name: string, most: number): Promise<Buffer | undefined> {

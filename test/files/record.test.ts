@@ -11,7 +11,7 @@ import { bench, type Bench, rules, words } from "./support.ts";
 
 interface Desk extends Bench {
   readonly tree: Worktree;
-  at(name: string): string;
+  readonly at: (name: string) => string;
   record(more?: Partial<CommitRules>): ReturnType<typeof record>;
   /** `mode path` of all files of the branch. */
   files(): Promise<readonly string[]>;
