@@ -47,7 +47,9 @@ export function record(
     if (branch === undefined) return { held: [] };
     await completeWay(git, worktree);
     const { edits, held } = await stored(git, worktree, rules);
-    if (held.some(({ why }) => why === "unmerged")) return { held };
+    // What came too late is kept as it is: its worktree goes away, and nobody joins the sides any more.
+    const isLate = branch.startsWith("late/");
+    if (!isLate && held.some(({ why }) => why === "unmerged")) return { held };
     const head = await repository.head(branch);
     if (head === undefined) throw new CrewError("FILES_MOVED", { branch });
     const headTree = await treeOf(git, repository, head);
@@ -63,7 +65,7 @@ export function record(
       both.push(...onto.both);
     }
     const merge = pendingMerge(worktree);
-    const joins = merge !== undefined && !(await repository.isIn(merge.commit, head)) ? [merge.commit] : [];
+    const joins = !isLate && merge !== undefined && !(await repository.isIn(merge.commit, head)) ? [merge.commit] : [];
     const isNew = tree !== headTree || joins.length > 0;
     const hash = isNew ? await repository.commitTree(tree, [head, ...joins], words) : head;
     if (isNew) await repository.move(branch, hash, head);

@@ -318,6 +318,15 @@ test("a merge is recorded when no mark of a conflict is left, with both parents"
   await writeFile(at("own"), "own\n");
   expect(await made.record()).toMatchObject({ held: [{ path: "a", why: "unmerged" }] });
   expect(await repository.head("subtask/s1")).toBe(ours);
+  // An agent whose lease is gone joins nothing any more; what it had is kept all the same.
+  await repository.move("late/s1/ada/1", ours as CommitHash, undefined);
+  const index = await readFile(path.join(tree.gitDir, "index"));
+  const merge = await readFile(path.join(tree.gitDir, "crewroom-merge.json"));
+  const late = await record(git, repository, { ...tree, branch: "late/s1/ada/1" }, words(), rules());
+  expect(late.commit?.parents).toEqual([ours]);
+  await writeFile(path.join(tree.gitDir, "index"), index);
+  await writeFile(path.join(tree.gitDir, "crewroom-merge.json"), merge);
+  await writeFile(path.join(tree.gitDir, "MERGE_HEAD"), `${theirs}\n`);
   await writeFile(at("a"), "both\n");
   const { commit } = await made.record();
   expect(commit?.parents).toEqual([ours, theirs]);
