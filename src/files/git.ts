@@ -100,7 +100,7 @@ export function createGit(program = "git"): Git {
 
   function run(place: GitPlace | undefined, args: readonly string[], call: GitCall = {}): Promise<GitAnswer> {
     const { input, env = {}, signal, expected = [0], maxBytes = defaultMaxBytes, output } = call;
-    signal?.throwIfAborted();
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     const where =
       place === undefined
         ? []
@@ -117,6 +117,7 @@ export function createGit(program = "git"): Git {
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     let size = 0;
+    let brokenOff: Error | undefined;
     let unwritten: NodeJS.ErrnoException | undefined;
     const written =
       output === undefined
@@ -137,7 +138,11 @@ export function createGit(program = "git"): Git {
     child.stdin.on("error", () => undefined);
     if (input instanceof Readable) {
       // A source that breaks off must not look like its end, which could be a whole answer.
-      pipeline(input, child.stdin).catch(() => child.kill());
+      pipeline(input, child.stdin).catch((thrown: NodeJS.ErrnoException) => {
+        // Git itself may end before it has read everything, which its exit code tells.
+        if (!["EPIPE", "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE"].includes(thrown.code ?? "")) brokenOff = thrown;
+        child.kill();
+      });
     } else child.stdin.end(input);
     child.on("error", (thrown: NodeJS.ErrnoException) => {
       if (signal?.aborted === true) reject(signal.reason as Error);
@@ -148,6 +153,7 @@ export function createGit(program = "git"): Git {
       const stderr = Buffer.concat(err).toString().trim();
       const fail = (reason: string): void => reject(new CrewError("GIT_FAILED", { command, reason }));
       if (signal?.aborted === true) reject(signal.reason as Error);
+      else if (brokenOff !== undefined) fail(`its input broke off: ${brokenOff.message}`);
       else if (size > maxBytes) fail(`its answer is longer than ${maxBytes} bytes`);
       else if (unwritten !== undefined)
         if (unwritten.code === "ENOSPC" || unwritten.code === "EDQUOT")
