@@ -173,13 +173,14 @@ describe.skipIf(!walls)("Behind walls", () => {
     );
   });
 
-  test("a fork bomb is ended quickly, and the bridge goes on meanwhile", async () => {
+  test("a fork bomb is ended, and quickly where the kernel limits the user's processes", async () => {
     await using folders = await openFolders();
-    const sandbox = await openSandbox(optionsFor({ processes: 100 }));
+    const sandbox = await openSandbox(optionsFor({ processes: 100, seconds: 60 }));
     const result = await run(sandbox, folders.root, "bomb() { bomb | bomb & }; bomb; sleep 20");
     expect(result.endedBy).toBe("processes");
-    expect(result.tookMs).toBeLessThan(5000);
-  });
+    // root is never limited: on a busy machine its bomb may outrun the bridge's look for some seconds.
+    if (process.getuid?.() !== 0) expect(result.tookMs).toBeLessThan(5000);
+  }, 90_000);
 
   test("a command dies with the bridge, also when that is killed", async () => {
     await using folders = await openFolders();
