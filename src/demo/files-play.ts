@@ -25,9 +25,8 @@ export async function playFiles(parts: ConversationParts, steps: Steps, room: st
   );
 
   const listing = await ask("!crew files");
-  for (const path of main.files.keys())
-    if (!listing.text.includes(`\`${path}\``)) steps.failed.push(`\`${path}\` in the list of the task's files`);
   for (const [path, sha256] of [...main.files].slice(0, mostOpened)) {
+    if (!listing.text.includes(`\`${path}\``)) steps.failed.push(`${path} in the list of the task's files`);
     const { file } = await ask(`!crew show ${path}`);
     const content = file === undefined ? undefined : await person.download(file.address);
     if (content === undefined || sha256Of(content) !== sha256) steps.failed.push(`${path} as the crew made it`);

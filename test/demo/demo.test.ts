@@ -71,7 +71,13 @@ describe("crewroom demo", { timeout: 240_000 }, () => {
       /Ada's plan/,
       /You +\* put ✅ on “📋/,
       /Bo +↳ parser {2}📦/,
+      /Crewroom +↳ parser {2}📝 Bo changed 1 file/,
       /Cleo +↳ parser {2}🔁/,
+      /a comma in quotes stays in its field: expected `\[ \[ 'a,b', 'c' \] \]`/,
+      /Cleo +↳ parser {2}✅[^\n]*\n?[^\n]*5 tests\s+pass/,
+      /📎 task-1-[0-9a-f]+\.zip/,
+      /You +!crew show parse-csv\.js/,
+      /📎 parse-csv\.js/,
       /\(now\) ✅ `parser` .* after 1 rework/,
       /Crewroom +✅ #1 Build a CSV parser is done/,
     ])

@@ -141,6 +141,41 @@ describe("the view of the demo's rooms", () => {
     expect(view.messages("!r")).toMatchObject([{ approval: { matter: "plan", state: "answered" } }]);
   });
 
+  test("of a commit the changed lines are shown, fewer of many, and none of what is merged", () => {
+    const { view, shown } = watched();
+    const diff = ["--- a/a.js", "+++ b/a.js", "@@ -1 +1,20 @@", "-old", " kept", "+"];
+    const added = Array.from({ length: 15 }, (_, index) => `+line ${index}`);
+    const body = `📝 **Ada** changed 1 file\n\n\`~\` \`a.js\` · +16 −1\n\n\`\`\`diff\n${[...diff, ...added].join("\n")}\n\`\`\``;
+    const commit = (why: string): object => ({
+      msgtype: "m.notice",
+      "dev.crewroom.commit": {
+        commit: "c0",
+        branch: "main",
+        why,
+        files: 1,
+        changes: [{ path: "a.js", kind: "modified" }],
+      },
+    });
+    view.take(sync([message(ada, body, commit("submit")), message(ada, body, commit("merge"))]), false);
+    const [made, merged] = shown.map(({ text }) => text.split("\n"));
+    expect(made?.slice(0, 5)).toEqual(["📝 **Ada** changed 1 file", "", "~ a.js · +16 −1", "-old", "+line 0"]);
+    expect(made?.slice(-2)).toEqual(["+line 10", "  … 4 more"]);
+    expect(merged).toEqual(made?.slice(0, 3));
+    expect(view.messages("!r")[0]?.commit?.changes).toEqual([{ path: "a.js", kind: "modified" }]);
+  });
+
+  test("a file is shown with its caption, its name and its size, and known with its address and what it answers", () => {
+    const { view, shown } = watched();
+    const file = { msgtype: "m.file", filename: "a.js", url: "mxc://localhost/abc", info: { size: 1234 } };
+    const answers = { "m.relates_to": { "m.in_reply_to": { event_id: "$asked" } } };
+    view.take(sync([message(ada, "Here it is", { ...file, ...answers }), message(ada, "a.js", file)]), false);
+    expect(shown.map(({ text }) => text)).toEqual(["Here it is\n📎 a.js (1,234 bytes)", "📎 a.js (1,234 bytes)"]);
+    expect(view.messages("!r")[0]).toMatchObject({
+      file: { name: "a.js", address: "mxc://localhost/abc" },
+      replyTo: "$asked",
+    });
+  });
+
   test("an invite is known, with the state that comes with it, and a state event is found by its key", () => {
     const { view } = watched();
     const invite = {

@@ -1,0 +1,150 @@
+/** The demo's script judges by what its commands print: played here on a folder, without a bridge. */
+import { mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { operate } from "../../src/files/operations/operate.ts";
+import type { CommandResult, Worktree } from "../../src/files/port.ts";
+import { missingSandbox, openSandbox } from "../../src/files/sandbox/sandbox.ts";
+import { fillDeep, match, type Scene } from "../../src/models/rehearsal/scene.ts";
+import { loadRehearsal } from "../../src/models/rehearsal/script.ts";
+
+const { rules } = await loadRehearsal("config/rehearsal/demo.yaml");
+const mostSteps = 8;
+const signal = new AbortController().signal;
+
+/** The script's own commands only. */
+const sandbox = await openSandbox({
+  mode: "none",
+  network: [],
+  seconds: 60,
+  memoryBytes: 2 ** 30,
+  processes: 64,
+  outputBytes: 30_000,
+  hidden: [],
+  log: { debug: () => undefined, warn: () => undefined },
+});
+
+let root = "";
+beforeEach(async () => {
+  root = await realpath(await mkdtemp(path.join(tmpdir(), "crewroom-script-")));
+  onTestFinished(() => rm(root, { recursive: true, force: true }));
+});
+
+type Calls = Readonly<Record<string, unknown>>;
+type Run = (command: string) => Promise<CommandResult>;
+
+const really: Run = (command) => sandbox.run({ command, root, writable: true, readable: [], signal });
+
+/** Plays one turn with real files, and gives what its agent said to the bridge in the end. */
+async function turn(role: string, last: string, run: Run = really): Promise<{ tool: string; given: Calls }> {
+  const worktree: Worktree = { root, gitDir: "", writable: role === "executor", branch: "subtask/parser" };
+  const use = (request: Parameters<typeof operate>[1]): Promise<string> =>
+    operate(worktree, request, {
+      fileBytes: 100_000,
+      secretIn: () => Promise.resolve(undefined),
+      history: () => Promise.resolve(""),
+      restore: () => Promise.resolve(""),
+      record: () => Promise.resolve(),
+      run,
+      signal,
+    });
+  let before: Pick<Scene, "lastTool" | "result"> = { lastTool: undefined, result: "" };
+  for (let step = 1; step <= mostSteps; step += 1) {
+    const scene: Scene = { agent: "", roles: [role], session: "", last, ...before, turn: 1, step };
+    const [tools] = rules.flatMap(({ when, answer }) => {
+      const groups = match(when, scene, answer);
+      return groups === undefined ? [] : [fillDeep(answer.tools ?? [], scene, groups)];
+    }) as [readonly { readonly name: string; readonly arguments: Record<string, string> }[]];
+    for (const { name, arguments: given } of tools) {
+      const { path: file = "", command = "", content = "", old = "", new: text = "" } = given;
+      const results: Readonly<Record<string, () => Promise<string>>> = {
+        list_files: () => use({ kind: "list", path: file }),
+        read_file: () => use({ kind: "read", path: file }),
+        write_file: () => use({ kind: "write", path: file, content }),
+        edit_file: () => use({ kind: "edit", path: file, old, new: text }),
+        run_command: () => use({ kind: "run", command }),
+        report_progress: () => Promise.resolve("Told."),
+      };
+      const result = results[name];
+      if (result === undefined) return { tool: name, given };
+      before = { lastTool: name, result: await result() };
+    }
+    if (tools.length === 0) break;
+  }
+  return { tool: "none", given: {} };
+}
+
+const work = (subtask: string): string =>
+  `Task #1: Build a CSV parser\nwith tests\n\nYour subtask \`${subtask}\`: Do it\nDeliverable: It.\nAcceptance:\n1. It is there.`;
+const review = (subtask: string): string =>
+  `Task #1: Build a CSV parser\nwith tests\n\nReview \`${subtask}\`: Do it\nDeliverable: It.`;
+const rework = (subtask: string): string =>
+  `\`${subtask}\` was rejected by cleo (score 2). To mend:\n- A comma.\n\nThen hand it in again with submit_work.`;
+
+async function untilParser(): Promise<void> {
+  for (const subtask of ["rules", "tests"]) {
+    expect(await turn("executor", work(subtask))).toMatchObject({ tool: "submit_work", given: { subtask } });
+    expect(await turn("reviewer", review(subtask))).toMatchObject({
+      tool: "review_work",
+      given: { verdict: "approve" },
+    });
+  }
+}
+
+describe("the demo's task about a CSV parser", { timeout: 60_000 }, () => {
+  test("the first parser really fails, and the review quotes how; the mended one really passes", async () => {
+    await untilParser();
+    expect(await turn("executor", work("parser"))).toMatchObject({ tool: "submit_work" });
+    const { given: rejected } = await turn("reviewer", review("parser"));
+    expect(rejected).toMatchObject({ verdict: "reject", comment: "I have run `node --test`: 2 tests pass, 3 fail." });
+    expect(rejected["issues"]).toEqual([
+      `a comma in quotes stays in its field: expected \`[ [ 'a,b', 'c' ] ]\`, got \`[ [ '"a', 'b"', 'c' ] ]\``,
+      expect.stringContaining("a line break in quotes stays in its field") as unknown,
+      expect.stringContaining("a doubled quote in quotes is one quote") as unknown,
+    ]);
+    const { given: mended } = await turn("executor", rework("parser"));
+    expect(mended["summary"]).toContain("5 pass, none fails");
+    expect(await turn("reviewer", review("parser"))).toMatchObject({
+      given: { verdict: "approve", comment: "I have run `node --test`: 5 tests pass, none fails." },
+    });
+  });
+
+  test("a parser that passes at once is approved at once", async () => {
+    await untilParser();
+    await turn("executor", work("parser"));
+    await turn("executor", rework("parser"));
+    expect(await turn("reviewer", review("parser"))).toMatchObject({ given: { verdict: "approve" } });
+  });
+
+  test("another failure is quoted as well, and no test at all is no success", async () => {
+    await untilParser();
+    await turn("executor", work("parser"));
+    await turn("executor", rework("parser"));
+    const file = path.join(root, "parse-csv.js");
+    await writeFile(file, (await readFile(file, "utf8")).replace("replaceAll", "replace"));
+    expect(await turn("reviewer", review("parser"))).toMatchObject({
+      given: { verdict: "reject", issues: ["This fails, the first of 1: a doubled quote in quotes is one quote"] },
+    });
+    await rm(path.join(root, "parse-csv.test.js"));
+    expect(await turn("reviewer", review("parser"))).toMatchObject({
+      given: { verdict: "reject", comment: "I have run `node --test`, and no test has passed." },
+    });
+  });
+
+  test("a run that was ended is no success, and one that was refused no verdict", async () => {
+    const ended: Run = () => Promise.resolve({ endedBy: "time", output: "", leftOut: 0, tookMs: 60_000 });
+    expect(await turn("reviewer", review("parser"), ended)).toMatchObject({
+      given: { verdict: "reject", issues: [expect.stringContaining("it took longer than it may") as unknown] },
+    });
+    const missing = missingSandbox("bubblewrap is not installed", "Install it.");
+    const refused: Run = (command) => missing.run({ command, root, writable: true, readable: [], signal });
+    expect(await turn("reviewer", review("parser"), refused)).toEqual({ tool: "none", given: {} });
+  });
+
+  test("a missing file is no success", async () => {
+    expect(await turn("reviewer", review("rules"))).toMatchObject({
+      given: { verdict: "reject", issues: [expect.stringContaining("there is no README.md") as unknown] },
+    });
+  });
+});
