@@ -179,7 +179,7 @@ describe.skipIf(!walls)("Behind walls", () => {
     const result = await run(sandbox, folders.root, "bomb() { bomb | bomb & }; bomb; sleep 20");
     expect(result.endedBy).toBe("processes");
     // root is never limited: on a busy machine its bomb may outrun the bridge's look for some seconds.
-    if (process.getuid?.() !== 0) expect(result.tookMs).toBeLessThan(5000);
+    expect(result.tookMs).toBeLessThan(process.getuid?.() === 0 ? 60_000 : 5000);
   }, 90_000);
 
   test("a command dies with the bridge, also when that is killed", async () => {
