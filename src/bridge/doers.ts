@@ -8,7 +8,7 @@ import { HomeserverError } from "../matrix/homeserver-error.ts";
 import type { Messenger } from "../matrix/messenger.ts";
 import type { Settling } from "../matrix/settling.ts";
 import type { TaskRooms } from "../matrix/task-rooms.ts";
-import { unlessAborted } from "../matrix/unless-aborted.ts";
+import { until } from "../until.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Doers } from "../rooms/dispatcher.ts";
 import type { Filing } from "./filing.ts";
@@ -135,7 +135,7 @@ export function createDoers(parts: DoersOptions): Doers {
     openTask: async (asked, effect, signal) => {
       const { id, title, brief, asker } = effect;
       // It may be long until the homeserver is there, and the bridge may end before.
-      const { space } = await unlessAborted(parts.settling().headquarters, signal);
+      const { space } = await until(parts.settling().headquarters, signal);
       const { number, room, alias } = await parts.taskRooms().open(effect, space, signal);
       await adopt(room, bot, signal);
       await parts.rooms().put(room, { kind: "taskOpened", seed: { number, title, brief, asker } });
@@ -156,7 +156,7 @@ export function createDoers(parts: DoersOptions): Doers {
     },
 
     announce: async (_room, effect, signal) => {
-      const { hq } = await unlessAborted(parts.settling().headquarters, signal);
+      const { hq } = await until(parts.settling().headquarters, signal);
       await parts.rooms().put(hq, { kind: "announce", id: effect.id, text: effect.text });
       return undefined;
     },

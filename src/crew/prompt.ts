@@ -4,7 +4,7 @@ import { CrewError, reasonOf } from "../core/errors.ts";
 import type { ContentBlock } from "../runtimes/port.ts";
 import { base64Of, imageType, textOf } from "./file-kind.ts";
 import type { TurnPorts } from "./ports.ts";
-import { until } from "./until.ts";
+import { until } from "../until.ts";
 
 const mebibyte = 1024 * 1024;
 /** Providers refuse larger images, the smallest limit among the common ones being 5 MB. */

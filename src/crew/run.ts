@@ -16,7 +16,7 @@ import { Answer, withNote } from "./answer.ts";
 import type { Clock, TurnEnding, TurnLimits, TurnLog, TurnPorts } from "./ports.ts";
 import { promptContent } from "./prompt.ts";
 import { show } from "./show.ts";
-import { until } from "./until.ts";
+import { until } from "../until.ts";
 
 /** How long a runtime may take to end a turn that was stopped. */
 export const endingMs = 10_000;

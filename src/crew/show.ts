@@ -10,7 +10,7 @@ import { reasonOf } from "../core/errors.ts";
 import type { EventId } from "../core/ids.ts";
 import type { Answer } from "./answer.ts";
 import type { Clock, TurnLimits, TurnLog } from "./ports.ts";
-import { until } from "./until.ts";
+import { until } from "../until.ts";
 
 /** Among the last edits each interval is longer than the one before, so that the longest turns keep moving. */
 const stretchedEdits = 14;

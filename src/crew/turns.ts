@@ -10,7 +10,7 @@ import type { Clock, CrewMember, SessionContext, TurnEnding, TurnLimits, TurnLog
 import { runTurn, type Run } from "./run.ts";
 import { SessionPool } from "./sessions.ts";
 import { createTyping } from "./typing.ts";
-import { until } from "./until.ts";
+import { until } from "../until.ts";
 
 export interface TurnsOptions {
   readonly agents: ReadonlyMap<AgentId, CrewMember>;

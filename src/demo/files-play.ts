@@ -12,10 +12,8 @@ const archiveName = /^task-\d+-([0-9a-f]{7,})\.zip$/;
 const mostOpened = 20;
 
 export async function playFiles(parts: ConversationParts, steps: Steps, room: string): Promise<void> {
-  const { person, view, scripted } = parts;
+  const { person, view } = parts;
   const said = (): readonly Message[] => view.messages(room);
-  // A model may have done a task of words without any file.
-  if (!scripted && !said().some(({ commit }) => commit?.branch === "main")) return;
   const archive = await steps.see("all files in an archive", () =>
     said().find(({ file }) => archiveName.test(file?.name ?? "")),
   );

@@ -38,7 +38,7 @@ export async function playTask(parts: ConversationParts, steps: Steps): Promise<
   }
   await task.see("the question whether the task is done", () => task.asked("final"));
   // It waits for its answer until the files are seen.
-  if (!task.isClosed()) await playFiles(parts, steps, room);
+  if (!task.isClosed() && (scripted || task.hasFiles())) await playFiles(parts, steps, room);
   await task.see("the end of the task", () => task.isClosed());
   await steps.see("the word that the task has ended", () => (task.isToldEnd() ? true : undefined));
   // The state may come a moment after the word.
@@ -118,6 +118,15 @@ class TaskWatch {
 
   approved(subtask: string | undefined): boolean {
     return this.#actions("review").some((action) => action.subtask === subtask && action.verdict === "approve");
+  }
+
+  /** A model may do a task without any. What was made for a subtask that was not dropped is on main by the end, or soon. */
+  hasFiles(): boolean {
+    const { facts } = this.#parts.view;
+    return this.#messages().some(({ commit }) => {
+      if (commit?.subtask === undefined) return commit?.branch === "main";
+      return facts.state(this.#room, "dev.crewroom.subtask", commit.subtask)?.["state"] !== "cancelled";
+    });
   }
 
   /** How many, on the branch of a subtask. */

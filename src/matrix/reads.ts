@@ -11,7 +11,7 @@ import { decodePowerLevels } from "./power-levels.ts";
 import { Recent, type Said } from "./recent.ts";
 import { MatrixClient, MatrixError } from "./sdk.ts";
 import { type Call, pathOf } from "./transport.ts";
-import { unlessAborted } from "./unless-aborted.ts";
+import { until } from "../until.ts";
 
 export interface ReadsOptions {
   readonly address: string;
@@ -55,7 +55,7 @@ export function createReads(options: ReadsOptions): Reads {
       const timeoutMs = call.timeoutMs ?? options.timeoutMs;
       // The SDK cannot abort a request: nobody waits for it any longer, and its time-out ends it.
       const asked = client.doRequest("GET", path, { ...query, user_id: as }, null, timeoutMs);
-      const answer = await unlessAborted<unknown>(asked, call.signal);
+      const answer = await until<unknown>(asked, call.signal);
       // The SDK hands on as text what is no JSON.
       if (typeof answer !== "object" || answer === null) throw failureOf(address, "a read", { status: 200, text: "" });
       options.outage?.report(true);

@@ -1,7 +1,7 @@
 /**
  * Does the effects. Those of one user in one room, and words in one thread, go out one after another, so that they
- * arrive in order; different users and rooms go side by side. An effect stays in the room's record until its outcome is recorded there, so an end
- * at any instant only means that it is done again, under the same id.
+ * arrive in order; different users and rooms go side by side. An effect stays in the room's record until its outcome is
+ * recorded there, so an end at any instant only means that it is done again, under the same id.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { asCrewError, type CrewError } from "../core/errors.ts";

@@ -10,6 +10,7 @@
  */
 import { CrewError, reasonOf } from "../../core/errors.ts";
 import type { AssistantModelMessage, ModelEvent, Models, ToolRequest } from "../../models/port.ts";
+import { until } from "../../until.ts";
 import type { SessionOpening, SessionUpdate, StopReason, Tool, ToolKind } from "../port.ts";
 import { addResult, callCount, callIdOf, openCalls, stepCount, type History, type RunningTurn } from "./history.ts";
 import { cutResult, fit } from "./window.ts";
@@ -47,14 +48,7 @@ const toolKinds: Readonly<Record<string, ToolKind>> = {
 async function callTool(tool: Tool, input: unknown, callId: string, parts: TurnParts): Promise<string> {
   const { signal, running } = parts;
   signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([tool.call(input, { turn: running.id, callId, signal }), aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+  return until(tool.call(input, { turn: running.id, callId, signal }), signal);
 }
 
 async function* runOpenCalls(parts: TurnParts): AsyncGenerator<SessionUpdate> {

@@ -8,6 +8,7 @@ import { reasonOf } from "../../core/errors.ts";
 import type { TurnId } from "../../core/ids.ts";
 import type { Tool } from "../../runtimes/port.ts";
 import { version } from "../../package.ts";
+import { until } from "../../until.ts";
 import { isRefusal, refusal } from "../refusal.ts";
 import { CallIds } from "./call-ids.ts";
 
@@ -47,7 +48,8 @@ export function createExchange({ tools, turn, closed, onError }: ExchangeOptions
     const signal = AbortSignal.any([closed, gone]);
     try {
       const callId = ids.idFor(running, request, name, input);
-      return await whileOpen(tool.call(input, { turn: running, callId, signal }), signal);
+      // A tool that ignores the signal must not hold up the end.
+      return await until(tool.call(input, { turn: running, callId, signal }), signal);
     } catch (thrown) {
       if (closed.aborted) return refusal("done", "this session has ended");
       if (!gone.aborted) onError(thrown, name);
@@ -72,17 +74,4 @@ export function createExchange({ tools, turn, closed, onError }: ExchangeOptions
 
 function resultOf(text: string): CallToolResult {
   return { content: [{ type: "text", text }], ...(isRefusal(text) && { isError: true }) };
-}
-
-/** Waits for the tool, but no longer than the signal allows: a tool that ignores it must not hold up the end. */
-async function whileOpen(called: Promise<string>, signal: AbortSignal): Promise<string> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  if (signal.aborted) abort();
-  else signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([called, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
