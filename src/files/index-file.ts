@@ -31,20 +31,23 @@ const mostBytes = 1024 ** 3;
 
 /** Files of a tree. Links to other repositories are none. */
 export async function treeEntries(git: Git, gitDir: string, tree: string): Promise<Entries> {
-  const args = ["ls-tree", "-r", "-z", "--full-tree", "--format=%(objectmode) %(objectname)%x09%(path)", tree];
-  return parse((await git.run({ gitDir }, args, { maxBytes: mostBytes })).stdout);
+  // Not with a format: that quotes names with `"`, `\\` or control characters in git 2.39, also with -z.
+  const { stdout } = await git.run({ gitDir }, ["ls-tree", "-r", "-z", "--full-tree", tree], { maxBytes: mostBytes });
+  return parse(stdout, ([mode = "", , blob = ""]) => ({ mode, blob }));
 }
 
 export async function indexEntries(git: Git, { gitDir }: Worktree): Promise<Entries> {
-  return parse((await git.run({ gitDir }, ["ls-files", "--stage", "-z"], { maxBytes: mostBytes })).stdout);
+  const { stdout } = await git.run({ gitDir }, ["ls-files", "--stage", "-z"], { maxBytes: mostBytes });
+  return parse(stdout, ([mode = "", blob = ""]) => ({ mode, blob }));
 }
 
-function parse(answer: Buffer): Entries {
+/** @param entryOf Gets the words before the tab. */
+function parse(answer: Buffer, entryOf: (words: readonly string[]) => Entry): Entries {
   const entries = new Map<string, Entry>();
   for (const record of answer.toString("latin1").split("\0")) {
     const tab = record.indexOf("\t");
-    const [mode = "", blob = ""] = record.slice(0, tab).split(" ");
-    if (tab !== -1 && mode !== "160000") entries.set(record.slice(tab + 1), { mode, blob });
+    const entry = entryOf(record.slice(0, Math.max(tab, 0)).split(" "));
+    if (tab !== -1 && entry.mode !== "160000") entries.set(record.slice(tab + 1), entry);
   }
   return entries;
 }
