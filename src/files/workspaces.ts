@@ -15,6 +15,7 @@ import type { AgentId, CommitHash, TurnId } from "../core/ids.ts";
 import { isClosed } from "../core/tasks/derive.ts";
 import type { Subtask } from "../core/tasks/task.ts";
 import { conflictText, mergeInto } from "./merge.ts";
+import { packIfNeeded } from "./pack.ts";
 import type { Committed } from "./port.ts";
 import { record, setMergeHead } from "./record.ts";
 import type { OpenTree, TaskRepository } from "./task-files.ts";
@@ -197,6 +198,7 @@ export function hasUnwanted(task: TaskRepository): boolean {
 /** Removes the worktrees that nobody needs any more. To be called exclusively. */
 export async function tidy(task: TaskRepository): Promise<void> {
   for (const open of task.trees.values()) if (!isWanted(task, open)) await retire(task, open);
+  await packIfNeeded(task.parts.git, task.repository);
 }
 
 /** Takes over the worktrees that an earlier process left, so that they are tidied like others. */
