@@ -77,11 +77,12 @@ export class Files implements AsyncDisposable {
         run: async (command) => {
           const sandbox = await this.#options.sandbox();
           const { root, writable } = open.tree;
-          return sandbox.run({ command, root, writable, readable: this.#options.readable, signal });
+          const result = await sandbox.run({ command, root, writable, readable: this.#options.readable, signal });
+          if (sandbox.kind === "none" && !writable) await task.exclusive(() => cleanAfterRun(task, open));
+          return result;
         },
         signal,
       });
-      if (request.kind === "run") await task.exclusive(() => cleanAfterRun(task, open));
       return text;
     } catch (thrown) {
       signal.throwIfAborted();

@@ -57,6 +57,8 @@ export interface OpenTree {
   readonly subtask?: string;
   /** Of the lease that it was opened for. */
   readonly epoch?: number;
+  /** What a read-only one shows. */
+  readonly commit?: CommitHash;
   /** Turns that work in it. */
   readonly turns: Set<TurnId>;
 }

@@ -19,7 +19,7 @@ import { packIfNeeded } from "./pack.ts";
 import type { Committed } from "./port.ts";
 import { record, setMergeHead } from "./record.ts";
 import type { OpenTree, TaskRepository } from "./task-files.ts";
-import { headOf, isClean, isMerging, switchBranch, treeOf } from "./tree-state.ts";
+import { isClean, isMerging, switchBranch, treeOf } from "./tree-state.ts";
 import { addWorktree, listWorktrees, materialise, moveWorktree, removeWorktree, updateWorktree } from "./worktree.ts";
 
 type WorkplaceOf<Kind extends Workplace["kind"]> = Extract<Workplace, { kind: Kind }>;
@@ -125,22 +125,19 @@ async function openReading(
 ): Promise<OpenTree> {
   const { git } = task.parts;
   const open = task.trees.get(id);
-  if (open !== undefined) {
-    await moveWorktree(git, open.tree, commit);
-    return open;
-  }
-  const tree = await addWorktree(git, task.repository, { id, root: rootOf(task, id), at: { commit }, writable: false });
+  if (open?.commit === commit) return open;
+  const at = { commit };
+  const tree =
+    open?.tree ?? (await addWorktree(git, task.repository, { id, root: rootOf(task, id), at, writable: false }));
   await moveWorktree(git, tree, commit);
-  const opened: OpenTree = { id, tree, turns: new Set<TurnId>(), ...whose };
+  const opened: OpenTree = { id, tree, commit, turns: open?.turns ?? new Set<TurnId>(), ...whose };
   task.trees.set(id, opened);
   return opened;
 }
 
-/** Makes a read-only worktree again what it is to show, whatever a command did to it. */
+/** Makes a read-only worktree again what it is to show, whatever a command without a sandbox did to it. */
 export async function cleanAfterRun(task: TaskRepository, open: OpenTree): Promise<void> {
-  if (open.tree.writable) return;
-  const { git } = task.parts;
-  await moveWorktree(git, open.tree, await headOf(git, open.tree));
+  if (open.commit !== undefined) await moveWorktree(task.parts.git, open.tree, open.commit);
 }
 
 /** Records what changed in a writable worktree, and tells the room. To be called exclusively. */
