@@ -19,7 +19,7 @@ import { makeBundle } from "../files/bundle.ts";
 import { factsOf } from "../files/changes.ts";
 import { Files } from "../files/files.ts";
 import { createGit } from "../files/git.ts";
-import type { JobMedia } from "../files/jobs.ts";
+import type { JobMedia } from "../files/looks.ts";
 import type { Author, Sandbox } from "../files/port.ts";
 import { openSandbox } from "../files/sandbox/sandbox.ts";
 import { createSecretScanner } from "../files/secrets.ts";

@@ -11,7 +11,8 @@ import type { AgentId, CommitHash, EffectId, EventId, RoomId, TurnId } from "../
 import type { RoomState } from "../core/room.ts";
 import { isClosed } from "../core/tasks/derive.ts";
 import { workplaceOf } from "../core/tasks/files.ts";
-import { doJob, type JobMedia } from "./jobs.ts";
+import { doJob } from "./jobs.ts";
+import type { JobMedia } from "./looks.ts";
 import { operate } from "./operations/operate.ts";
 import type { Sandbox } from "./port.ts";
 import { openRepository } from "./repository.ts";
