@@ -52,7 +52,7 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
 
   /** A result with the commit of its files, or the sentence why it cannot be handed in as it is. */
   async function withFiles(room: RoomId, effect: RunTurn, action: Submit): Promise<Submit | string> {
-    const files = await options.files.handIn(room, fileTurn(effect), action.subtask);
+    const files = await options.files.handIn(room, fileTurn(effect), action.subtask, action.summary);
     if (files.kind === "refused") return `Not done: ${files.why}`;
     return files.commit === undefined ? action : { ...action, commit: files.commit };
   }

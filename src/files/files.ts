@@ -98,7 +98,7 @@ export class Files implements AsyncDisposable {
   }
 
   /** Records what a worker's files are before it hands in. */
-  async handIn(room: RoomId, turn: FileTurn, subtask: string): Promise<HandedIn> {
+  async handIn(room: RoomId, turn: FileTurn, subtask: string, summary: string): Promise<HandedIn> {
     const state = this.#options.bridge.state(room);
     const place = state === undefined ? undefined : workplaceOf(state, turn.agent, turn.thread);
     if (place?.kind !== "work" || place.subtask !== subtask) return { kind: "ready" };
@@ -108,7 +108,7 @@ export class Files implements AsyncDisposable {
       if (hasWork(task, subtask, turn.agent)) {
         const held = await task.exclusive(async () => {
           const open = await openTree(task, turn.agent, place);
-          const made = await recordTree(task, open, "submit", turn.turn);
+          const made = await recordTree(task, open, "submit", turn.turn, summary);
           await task.reportHeld(turn.agent, subtask, made.held);
           return made.held;
         });

@@ -94,7 +94,7 @@ export async function archive(
     await makeArchive(git, task.repository, at, name, into);
     const { size } = await stat(into);
     const file = await media.put(into, `${name}.zip`, "application/zip", signal);
-    const count = files.length === 1 ? "1 file" : `all ${files.length} files`;
+    const count = files.length === 1 ? "The only file" : `All ${files.length} files`;
     return {
       kind: "told",
       text: `📦 ${count} of main at \`${at.slice(0, 10)}\` (${bytesText(size)}). \`!crew files\` lists them, \`!crew show <path>\` sends one.`,

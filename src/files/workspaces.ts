@@ -140,17 +140,30 @@ export async function cleanAfterRun(task: TaskRepository, open: OpenTree): Promi
   if (open.commit !== undefined) await moveWorktree(task.parts.git, open.tree, open.commit);
 }
 
+const subjectChars = 100;
+
+/** What an agent says of its work, short enough to be a commit's subject. */
+function firstLine(summary: string): string {
+  const line =
+    summary
+      .split("\n")
+      .find((one) => one.trim() !== "")
+      ?.trim() ?? "";
+  return line.length <= subjectChars ? line : `${line.slice(0, subjectChars - 1)}…`;
+}
+
 /** Records what changed in a writable worktree, and tells the room. To be called exclusively. */
 export async function recordTree(
   task: TaskRepository,
   open: OpenTree,
   why: "change" | "turn" | "submit",
   turn: TurnId | undefined,
+  summary = "",
 ): Promise<Committed> {
   const { agent, subtask, tree } = open;
   if (agent === undefined || subtask === undefined || !tree.writable || tree.branch === undefined) return { held: [] };
   const { bridge, git } = task.parts;
-  const title = task.task?.subtasks[subtask]?.title ?? subtask;
+  const title = firstLine(summary) || task.task?.subtasks[subtask]?.title || subtask;
   const words = task.words(bridge.author(agent), why, title, { subtask, ...(turn === undefined ? {} : { turn }) });
   const made = await record(git, task.repository, tree, words, task.rules);
   await task.report(tree.branch);

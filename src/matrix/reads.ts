@@ -62,6 +62,8 @@ export function createReads(options: ReadsOptions): Reads {
       return answer;
     } catch (thrown) {
       call.signal?.throwIfAborted();
+      // A mistake of ours is no outage: repeated, it would only be made again.
+      if (thrown instanceof TypeError) throw thrown;
       const failure = failureFrom(address, thrown);
       if (failure.outage || failure.status !== undefined) options.outage?.report(!failure.outage);
       throw failure;

@@ -32,6 +32,11 @@ export interface RetryOptions {
 }
 
 const firstWaitMs = 250;
+/**
+ * How often one request takes the homeserver's return for its own. One that fails each time while others succeed (a proxy
+ * that does not know its path) would else be repeated as fast as it fails, and call each time an outage.
+ */
+const trustedReturns = 3;
 /** A `Retry-After` of a day is a mistake of a proxy. */
 const longestAskedMs = 600_000;
 
@@ -40,6 +45,7 @@ export async function retrying<T>(work: (attempt: number) => Promise<T>, options
   const { signal, outage, attempts = Infinity } = options;
   // Grows the back-off; begins anew after an outage.
   let failures = 0;
+  let returns = 0;
   for (let attempt = 1; ; attempt++) {
     signal?.throwIfAborted();
     try {
@@ -47,12 +53,19 @@ export async function retrying<T>(work: (attempt: number) => Promise<T>, options
     } catch (thrown) {
       if (!(thrown instanceof HomeserverError) || !thrown.retryable || attempt >= attempts) throw thrown;
       signal?.throwIfAborted();
+      const isOutage = thrown.outage && returns < trustedReturns;
       // It came back between our failure and now.
-      if (thrown.outage && outage?.up === true) failures = 0;
+      if (isOutage && outage?.up === true) {
+        failures = 0;
+        returns += 1;
+      }
       const waitMs = waitBefore(thrown, failures++, options);
       options.onRetry?.({ reason: reasonOfRetry(thrown), waitMs, attempts: attempt, error: thrown });
-      const recovered = await pause(waitMs, thrown.outage, options);
-      if (recovered) failures = 0;
+      const recovered = await pause(waitMs, isOutage, options);
+      if (recovered) {
+        failures = 0;
+        returns += 1;
+      }
     }
   }
 }

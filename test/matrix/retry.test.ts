@@ -120,3 +120,25 @@ test("An outage tells only its changes, and nobody who has left", () => {
   expect(changes).toHaveLength(2);
   expect(outage.up).toBe(false);
 });
+
+test("A request that fails each time while the homeserver answers others waits longer and longer all the same", async () => {
+  const outage = new Outage();
+  const waits: number[] = [];
+  const failures = Array.from({ length: 9 }, () => failure());
+  const next = work(...failures);
+  const flapping = (): Promise<string> => {
+    // Each of its failures looks like an outage, which another request ends at once.
+    outage.report(false);
+    queueMicrotask(() => outage.report(true));
+    return next();
+  };
+  const wait = (_ms: number, signal: AbortSignal): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      setImmediate(resolve);
+    });
+  const onRetry = ({ waitMs }: Retry): void => void waits.push(waitMs);
+  await expect(retrying(flapping, { ...noWait, wait, outage, onRetry })).resolves.toBe("done");
+  expect(waits.slice(0, 3)).toEqual([250, 250, 250]);
+  expect(waits.at(-1)).toBe(10_000);
+});

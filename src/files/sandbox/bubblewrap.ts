@@ -7,7 +7,7 @@ import type { SandboxCommand } from "../port.ts";
 import { commandEnvironment, proxyEnvironment, systemPath } from "./environment.ts";
 import { commonMounts, insideHome, mountArgs, nodeFolder } from "./mounts.ts";
 import type { Launch, SandboxOptions } from "./options.ts";
-import { dataBytesOf, proxyPort, proxySocket, shellArgs } from "./script.ts";
+import { dataBytesOf, tasksOf, proxyPort, proxySocket, shellArgs } from "./script.ts";
 import type { KernelLimits } from "./script.ts";
 
 export const bubblewrap = "bwrap";
@@ -30,9 +30,6 @@ const walls = (
 
 const temporaryShare = 4;
 
-/** Threads count like processes there; more than so many of each on average are none of a task's work. */
-const threadsOfEach = 8;
-
 /** Whether the kernel counts the processes of a user namespace by themselves: Linux 5.14 and newer. root is never limited. */
 function countsApart(version: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map((part) => Number.parseInt(part, 10));
@@ -46,7 +43,7 @@ export async function openBubblewrap(options: SandboxOptions): Promise<Bubblewra
   const common = await commonMounts();
   const limits: KernelLimits = {
     data: dataBytesOf(options.memoryBytes),
-    ...(countsApart(release()) ? { tasks: options.processes * threadsOfEach } : {}),
+    ...(countsApart(release()) ? { tasks: tasksOf(options.processes) } : {}),
   };
   const environment = {
     ...commandEnvironment(

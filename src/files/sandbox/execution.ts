@@ -14,6 +14,7 @@ import type { Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { CrewError, reasonOf } from "../../core/errors.ts";
 import type { CommandResult } from "../port.ts";
+import type { Group } from "./group.ts";
 import { markName } from "./options.ts";
 import type { Launch, SandboxOptions } from "./options.ts";
 import { Output } from "./output.ts";
@@ -77,14 +78,21 @@ async function treeOf(
   return row === undefined ? undefined : markedTree(table, row, `${markName}=${launch.marker ?? ""}`);
 }
 
-/** Gives the first limit that the tree breaks, when it does. Ends with the signal. */
-async function watch(tree: Tree, limits: Limits, ended: AbortSignal): Promise<Reason | undefined> {
+/** Gives the first limit that the tree breaks, or that its group hit, when it does. Ends with the signal. */
+async function watch(
+  tree: Tree,
+  group: Group | undefined,
+  limits: Limits,
+  ended: AbortSignal,
+): Promise<Reason | undefined> {
   for (;;) {
     try {
       await delay(glance, undefined, { signal: ended });
     } catch {
       return undefined;
     }
+    const hit = group?.hit();
+    if (hit !== undefined) return hit;
     const { processes, bytes } = await tree.look(limits.processes);
     if (processes > limits.processes) return "processes";
     if (bytes > limits.memoryBytes) return "memory";
@@ -101,10 +109,11 @@ function collect(stream: Readable, output: Output): void {
   });
 }
 
-function start(launch: Launch, inputs: number): ChildProcess {
+function start(launch: Launch, group: Group | undefined, inputs: number): ChildProcess {
   const pipes = Array<"pipe">(inputs === 0 ? 0 : inputs + 1).fill("pipe");
+  const [program, args] = group?.start(launch.program, launch.args) ?? [launch.program, launch.args];
   try {
-    return spawn(launch.program, launch.args, {
+    return spawn(program, args, {
       cwd: launch.cwd,
       env: launch.env,
       // Its own group, so that it can be ended as one, and no terminal's signal reaches it.
@@ -118,17 +127,25 @@ function start(launch: Launch, inputs: number): ChildProcess {
   }
 }
 
+/** What the machine gives to keep limits with. */
+export interface Keeping {
+  readonly table: ProcessTable;
+  /** Opens a control group for one command; `undefined`: none can be made here. */
+  readonly openGroup: () => Promise<Group | undefined>;
+}
+
 /** @throws CrewError `SANDBOX_FAILED` when the command was never started. */
 export async function execute(
   launch: Launch,
   limits: Limits,
-  table: ProcessTable,
+  { table, openGroup }: Keeping,
   signal: AbortSignal,
 ): Promise<CommandResult> {
   if (signal.aborted) return { endedBy: "stopped", output: "", leftOut: 0, tookMs: 0 };
+  await using group = await openGroup();
   const began = performance.now();
   const inputs = launch.inputs ?? [];
-  const child = start(launch, inputs.length);
+  const child = start(launch, group, inputs.length);
   const exit = Promise.withResolvers<{ code: number | null; signal: NodeJS.Signals | null }>();
   const closed = Promise.withResolvers<void>();
   child.on("exit", (code, signal) => exit.resolve({ code, signal }));
@@ -152,7 +169,12 @@ export async function execute(
 
   let reason: Reason | undefined;
   let ending: Promise<boolean> | undefined;
-  const end = (): Promise<boolean> => (ending ??= tree.then((tree) => tree?.end() ?? true));
+  // Each finds some whom the other misses: one who left the group (root can, without walls), one who hid from the tree.
+  const endAll = async (): Promise<boolean> => {
+    const ends = await Promise.all([group?.kill(), tree.then((tree) => tree?.end())]);
+    return !ends.includes(false);
+  };
+  const end = (): Promise<boolean> => (ending ??= endAll());
   const stop = (why: Reason): void => {
     reason ??= why;
     void end();
@@ -163,7 +185,7 @@ export async function execute(
   const timer = setTimeout(() => stop("time"), limits.seconds * 1000);
   const watchTree = async (): Promise<void> => {
     const found = await tree;
-    const broken = found === undefined ? undefined : await watch(found, limits, ended.signal);
+    const broken = found === undefined ? undefined : await watch(found, group, limits, ended.signal);
     if (broken !== undefined) stop(broken);
   };
   // Limits that cannot be watched are not kept.
@@ -175,13 +197,16 @@ export async function execute(
     const how = await exit.promise;
     clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
+    // Also what happened since the last look, and made it end.
+    reason ??= group?.hit();
     if (!(await end())) limits.log.warn({ pid: child.pid }, "a command's processes do not end");
     // Whoever still holds the pipes was not found: its output no longer counts.
     const guard = setTimeout(() => child.stdio.forEach((stream) => stream?.destroy()), 1000);
     await closed.promise;
     clearTimeout(guard);
     const said = complaints.kept().text.trim();
-    if (status?.ran() === false && reason === undefined && said !== "")
+    // Without bubblewrap, too, only what stands before the command says anything here.
+    if (status?.ran() !== true && reason === undefined && said !== "")
       throw new CrewError("SANDBOX_FAILED", { reason: said.split("\n")[0] ?? said });
     const { text, leftOut } = output.kept();
     const bySignal = how.signal !== null || signalNumbers.has((how.code ?? 0) - 128);

@@ -5,36 +5,58 @@ import { CrewError } from "../../core/errors.ts";
 import type { Sandbox } from "../port.ts";
 import { bubblewrap, openBubblewrap } from "./bubblewrap.ts";
 import { execute } from "./execution.ts";
+import type { Keeping } from "./execution.ts";
+import { findGroupParents } from "./group-parents.ts";
+import { openGroup } from "./group.ts";
 import { installLine, missingSandbox, refusalOf } from "./missing.ts";
 import { openLaunch, openTemporaryHome } from "./open.ts";
 import type { SandboxOptions } from "./options.ts";
 import { createProcessTable } from "./processes.ts";
 import { openProxy } from "./proxy.ts";
+import { tasksOf } from "./script.ts";
 import { seatbelt, seatbeltLaunch } from "./seatbelt.ts";
 
 export type { SandboxOptions } from "./options.ts";
 export { missingSandbox } from "./missing.ts";
 
+/** Of bubblewrap (two), its shell, and socat: those that are in a command's group and not its own. */
+const ownTasks = 4;
+
+async function openKeeping(options: SandboxOptions): Promise<Keeping> {
+  const parents = await findGroupParents();
+  if (parents === undefined && process.platform === "linux" && process.getuid?.() === 0)
+    options.log.warn(
+      {},
+      "the number of a command's processes is only watched, not limited: the kernel does not limit root's, and no control " +
+        "group (cgroup) can be made here; run Crewroom as a user of its own, not as root",
+    );
+  const limits = { tasks: tasksOf(options.processes) + ownTasks, memoryBytes: options.memoryBytes };
+  return {
+    table: createProcessTable(),
+    openGroup: async () => (parents === undefined ? undefined : openGroup(parents, limits)),
+  };
+}
+
 /** Everything that a sandbox can be on this machine, before it is known whether it works. */
 async function behindBubblewrap(options: SandboxOptions): Promise<Sandbox> {
-  const table = createProcessTable();
+  const keeping = await openKeeping(options);
   const launch = await openBubblewrap(options);
   return {
     kind: "bubblewrap",
     async run(command) {
       if (options.network.length === 0)
-        return execute(await launch(command, undefined), options, table, command.signal);
+        return execute(await launch(command, undefined), options, keeping, command.signal);
       await using folder = await openTemporaryHome();
       const socket = join(folder.path, "proxy.sock");
       await using _proxy = await openProxy(options, socket);
-      return await execute(await launch(command, socket), options, table, command.signal);
+      return await execute(await launch(command, socket), options, keeping, command.signal);
     },
   };
 }
 
 /** Not verified on a Mac. */
-function behindSeatbelt(options: SandboxOptions): Sandbox {
-  const table = createProcessTable();
+async function behindSeatbelt(options: SandboxOptions): Promise<Sandbox> {
+  const keeping = await openKeeping(options);
   return {
     kind: "seatbelt",
     async run(command) {
@@ -43,27 +65,27 @@ function behindSeatbelt(options: SandboxOptions): Sandbox {
         return await execute(
           await seatbeltLaunch(command, options, home.path, undefined),
           options,
-          table,
+          keeping,
           command.signal,
         );
       await using proxy = await openProxy(options);
       return await execute(
         await seatbeltLaunch(command, options, home.path, proxy.port),
         options,
-        table,
+        keeping,
         command.signal,
       );
     },
   };
 }
 
-function withoutWalls(options: SandboxOptions): Sandbox {
-  const table = createProcessTable();
+async function withoutWalls(options: SandboxOptions): Promise<Sandbox> {
+  const keeping = await openKeeping(options);
   return {
     kind: "none",
     async run(command) {
       await using home = await openTemporaryHome();
-      return await execute(openLaunch(command, options, home.path), options, table, command.signal);
+      return await execute(openLaunch(command, options, home.path), options, keeping, command.signal);
     },
   };
 }
@@ -110,7 +132,7 @@ async function openOnLinux(options: SandboxOptions): Promise<Sandbox> {
 }
 
 async function openOnMac(options: SandboxOptions): Promise<Sandbox> {
-  const sandbox = behindSeatbelt(options);
+  const sandbox = await behindSeatbelt(options);
   const said = await complaintOf(sandbox);
   return said === undefined
     ? sandbox

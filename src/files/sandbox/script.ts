@@ -47,3 +47,10 @@ const codeRangeBytes = 512 * 1024 * 1024;
 export function dataBytesOf(memoryBytes: number): number {
   return 2 * memoryBytes + codeRangeBytes;
 }
+
+const threadsOfEach = 8;
+
+/** The kernel counts threads like processes; more than so many of each on average are none of a task's work. */
+export function tasksOf(processes: number): number {
+  return processes * threadsOfEach;
+}

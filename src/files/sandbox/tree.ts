@@ -4,8 +4,8 @@
  * their process group, and a mark in the environment that they inherit.
  */
 import { readdirSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
 import type { ProcessRow, ProcessTable } from "./processes.ts";
+import { untilGone } from "./until-gone.ts";
 
 /** What a command has at a moment. */
 export interface Size {
@@ -17,13 +17,9 @@ export interface Size {
 export interface Tree {
   /** @param most Processes that it may have. */
   look(most: number): Promise<Size>;
-  /** Ends them all. Resolves when they are gone: `false` when some are not after {@link patience}. */
+  /** Ends them all. Resolves when they are gone: `false` when some are not after five seconds. */
   end(): Promise<boolean>;
 }
-
-/** A process can hang in the kernel (a network drive) for as long as it likes. Milliseconds. */
-const patience = 5000;
-const longestWait = 50;
 
 /** Kills; a process (or group, when negative) that is gone by now is as good. */
 function kill(pid: number): void {
@@ -77,7 +73,7 @@ function outerLook(
 
 /**
  * Sizes a namespace by its own `/proc`, which costs next to nothing, also amid a fork bomb. Only root may look into it
- * (for others the kernel itself limits how many there are: `RLIMIT_NPROC`). `undefined`: it may not be seen.
+ * (for others the kernel limits how many there are: `RLIMIT_NPROC`). `undefined`: it may not be seen.
  */
 async function innerLook(table: ProcessTable, first: ProcessRow, most: number): Promise<Size | undefined> {
   const inside = `/proc/${first.pid}/root/proc`;
@@ -95,15 +91,6 @@ async function innerLook(table: ProcessTable, first: ProcessRow, most: number): 
     const refused =
       thrown instanceof Error && "code" in thrown && (thrown.code === "EACCES" || thrown.code === "EPERM");
     return refused ? undefined : nothing;
-  }
-}
-
-async function untilGone(attempt: () => Promise<boolean>): Promise<boolean> {
-  const began = performance.now();
-  for (let wait = 1; ; wait = Math.min(wait * 2, longestWait)) {
-    if (await attempt()) return true;
-    if (performance.now() - began > patience) return false;
-    await delay(wait);
   }
 }
 
