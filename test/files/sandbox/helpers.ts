@@ -2,7 +2,10 @@
 import { mkdtemp, mkdir, readdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setInterval } from "node:timers/promises";
 import type { CommandResult, Sandbox } from "../../../src/files/port.ts";
+import { findGroupParents } from "../../../src/files/sandbox/group-parents.ts";
+import { bridgeOf } from "../../../src/files/sandbox/group.ts";
 import { openSandbox } from "../../../src/files/sandbox/sandbox.ts";
 import type { SandboxOptions } from "../../../src/files/sandbox/sandbox.ts";
 
@@ -81,4 +84,28 @@ let words = 0;
 export function uniqueSleep(): string {
   words += 1;
   return `1000.${process.pid}${String(words).padStart(4, "0")}`;
+}
+
+/** Looked for once: that clears up as well. */
+const parents = findGroupParents();
+
+/** Control groups that the bridge with this number has at this moment. */
+export async function groupsOf(pid: number): Promise<string[]> {
+  const names = await Promise.all(((await parents) ?? []).map((parent) => readdir(parent)));
+  return names.flat().filter((name) => bridgeOf(name) === pid);
+}
+
+/** The most processes and threads that the whole machine had while `running` ran, looked at every few milliseconds. */
+export async function mostTasks(running: Promise<unknown>): Promise<number> {
+  const stop = new AbortController();
+  const done = running.finally(() => stop.abort());
+  let most = 0;
+  try {
+    for await (const _ of setInterval(5, undefined, { signal: stop.signal }))
+      most = Math.max(most, Number(/\/(\d+)/.exec(await readFile("/proc/loadavg", "latin1"))?.[1]));
+  } catch (thrown) {
+    if (!stop.signal.aborted) throw thrown;
+  }
+  await done;
+  return most;
 }
