@@ -8,6 +8,10 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { contested } from "./contest.ts";
+import { filesCommits } from "./files-commits.ts";
+import { filesImport } from "./files-import.ts";
+import { filesWorktree } from "./files-worktree.ts";
+import { files } from "./files.ts";
 import { handOver } from "./hand-over.ts";
 import { idleHour } from "./idle-hour.ts";
 import { ingest } from "./ingest.ts";
@@ -26,6 +30,10 @@ const measurements: Readonly<Record<string, Measure>> = {
   tasks: taskLoad,
   idle: idleHour,
   "request-size": requestSize,
+  files,
+  "files-worktree": filesWorktree,
+  "files-import": filesImport,
+  "files-commits": filesCommits,
 };
 
 const { values } = parseArgs({

@@ -9,7 +9,7 @@ interface Sync {
   };
 }
 
-interface Event {
+export interface Event {
   readonly type: string;
   readonly sender: string;
   readonly state_key?: string;
@@ -37,13 +37,18 @@ export class Talker implements AsyncDisposable {
   readonly #homeserver: string;
   readonly #account: Account;
   readonly #ending = new AbortController();
-  readonly #waiting = new Map<string, { readonly wanted: Wanted; readonly resolve: () => void }>();
+  readonly #waiting = new Map<string, { readonly wanted: Wanted; readonly resolve: (event: Event) => void }>();
   #syncing: Promise<void> | undefined;
   #sent = 0;
 
   constructor(homeserver: string, account: Account) {
     this.#homeserver = homeserver;
     this.#account = account;
+  }
+
+  /** Their Matrix id. */
+  get user(): string {
+    return this.#account.userId;
   }
 
   /** Makes a room, a direct chat when it is for one, and resolves when all that are invited have joined. */
@@ -69,15 +74,23 @@ export class Talker implements AsyncDisposable {
 
   /** Says `text` and resolves to the milliseconds until a message of `from` with `text` in it is here. */
   async talk(room: string, from: string, text: string): Promise<number> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const wanted = ({ type, sender, content }: Event): boolean =>
-      type === "m.room.message" && sender === from && String(content["body"]).includes(text);
-    this.#waiting.set(room, { wanted, resolve });
+    const heard = this.hear(
+      room,
+      ({ type, sender, content }) =>
+        type === "m.room.message" && sender === from && String(content["body"]).includes(text),
+    );
     const began = performance.now();
     const path = `/rooms/${encodeURIComponent(room)}/send/m.room.message/${++this.#sent}`;
     await this.#ask("PUT", path, { msgtype: "m.text", body: text, "m.mentions": {} });
-    await promise;
+    await heard;
     return performance.now() - began;
+  }
+
+  /** Resolves to the next event like this, when it is here. One at a time for each room. */
+  hear(room: string, wanted: Wanted): Promise<Event> {
+    const { promise, resolve } = Promise.withResolvers<Event>();
+    this.#waiting.set(room, { wanted, resolve });
+    return promise;
   }
 
   async #sync(since: string): Promise<void> {
@@ -88,7 +101,8 @@ export class Talker implements AsyncDisposable {
       batch = next;
       for (const [room, { timeline }] of Object.entries(rooms?.join ?? {})) {
         const waiting = this.#waiting.get(room);
-        if (waiting !== undefined && timeline.events.some(waiting.wanted)) waiting.resolve();
+        const found = waiting === undefined ? undefined : timeline.events.find(waiting.wanted);
+        if (found !== undefined) waiting?.resolve(found);
       }
     }
   }

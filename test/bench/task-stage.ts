@@ -8,9 +8,9 @@ import { freePort } from "../../src/demo/ports.ts";
 import type { Synapse } from "../../src/demo/synapse.ts";
 import type { Scene } from "../../src/models/rehearsal/scene.ts";
 import type { RehearsalInput } from "../../src/models/rehearsal/script.ts";
-import { startRehearsal } from "../../src/models/rehearsal/server.ts";
+import { type RehearsalOptions, startRehearsal } from "../../src/models/rehearsal/server.ts";
 import type { BridgeProcess } from "../support/bridge-process.ts";
-import { type AgentEntry, type CrewOptions, writeCrew } from "../support/crew.ts";
+import { type AgentEntry, type Crew, type CrewOptions, writeCrew } from "../support/crew.ts";
 import { freshSynapse } from "../support/fresh-synapse.ts";
 import { startBenchBridge } from "./bench-bridge.ts";
 import { Talker } from "./talker.ts";
@@ -19,6 +19,10 @@ export interface TaskStageOptions {
   readonly agents: readonly AgentEntry[];
   readonly script: RehearsalInput["rules"];
   readonly config: NonNullable<CrewOptions["config"]>;
+  /** How a model's `delay_ms` is waited for. Default: a timer. */
+  readonly delay?: NonNullable<RehearsalOptions["delay"]>;
+  /** Told of each request to the model before it is answered. */
+  readonly onAsked?: (asked: Asked) => void;
 }
 
 /** One request to the model. `at` is when it came, in milliseconds of `performance.now`. */
@@ -36,11 +40,18 @@ export interface RoomEvent {
 export interface TaskStage extends AsyncDisposable {
   readonly synapse: Synapse;
   readonly bridge: BridgeProcess;
+  readonly crew: Crew;
+  /** Who asks for tasks. Does not listen before it is told to. */
+  readonly anna: Talker;
+  /** A room with nobody but Anna in it. */
+  readonly aside: string;
   /** All requests to the model so far. */
   readonly asked: readonly Asked[];
   /** Says something to the bot as the person who asks for tasks; resolves when Synapse has it. */
   say(text: string): Promise<void>;
-  /** All events of the room of this task, oldest first. The person joins it for that. */
+  /** The room of this task, which Anna joins. */
+  join(task: number): Promise<string>;
+  /** All events of the room of this task, oldest first. Anna joins it for that. */
   events(task: number): Promise<readonly RoomEvent[]>;
   /** Sends messages straight to Synapse, so many at a time; the milliseconds that each took. */
   send(count: number, atATime: number): Promise<{ readonly took: readonly number[]; readonly perSecond: number }>;
@@ -51,7 +62,8 @@ export interface TaskStage extends AsyncDisposable {
 const serverName = "localhost";
 const pollMs = 100;
 
-export async function openTaskStage({ agents, script, config }: TaskStageOptions): Promise<TaskStage> {
+export async function openTaskStage(options: TaskStageOptions): Promise<TaskStage> {
+  const { agents, script, config, delay: wait, onAsked } = options;
   await using opened = new AsyncDisposableStack();
   const directory = await mkdtemp(path.join(tmpdir(), "crewroom-bench-"));
   opened.defer(() => rm(directory, { recursive: true, force: true }));
@@ -59,7 +71,12 @@ export async function openTaskStage({ agents, script, config }: TaskStageOptions
   const rehearsal = opened.use(
     await startRehearsal({
       scripts: [{ rules: [...script] }],
-      onRequest: ({ scene }) => asked.push({ ...scene, at: performance.now() }),
+      onRequest: ({ scene }) => {
+        const one = { ...scene, at: performance.now() };
+        asked.push(one);
+        onAsked?.(one);
+      },
+      ...(wait === undefined ? {} : { delay: wait }),
     }),
   );
   const port = await freePort();
@@ -86,15 +103,23 @@ export async function openTaskStage({ agents, script, config }: TaskStageOptions
     await api("PUT", where, { msgtype: "m.text", body: text, "m.mentions": {} });
   };
 
+  const join = async (task: number): Promise<string> => {
+    const alias = encodeURIComponent(`#crewroom-task-${task}:${serverName}`);
+    return ((await api("POST", `/join/${alias}`, {})) as { room_id: string }).room_id;
+  };
+
   const resources = opened.move();
   return {
     synapse,
     bridge,
+    crew,
+    anna,
+    aside,
     asked,
+    join,
     say: (text) => sayIn(chat, text),
     async events(task) {
-      const alias = encodeURIComponent(`#crewroom-task-${task}:${serverName}`);
-      const { room_id: room } = (await api("POST", `/join/${alias}`, {})) as { room_id: string };
+      const room = await join(task);
       const all: RoomEvent[] = [];
       for (let from = ""; ;) {
         const query = new URLSearchParams({ dir: "f", limit: "500", ...(from !== "" && { from }) });

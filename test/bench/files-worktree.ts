@@ -1,0 +1,147 @@
+/**
+ * From a commit to its files in another worktree of the same host: what a worker hands in in its reviewer's, and what is
+ * merged in that of the next subtask's worker. Beside it, what git alone takes for a worktree of the same tree.
+ */
+import { execFile } from "node:child_process";
+import { readdirSync, statSync } from "node:fs";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import type { Part } from "../support/tasks.ts";
+import { type FilesStage, openFilesStage } from "./files-stage.ts";
+import type { Measure, Row } from "./row.ts";
+import { grouped, median, quantile } from "./stats.ts";
+import type { Asked } from "./task-stage.ts";
+
+const subtasks = 20;
+const files = Number(process.env["BENCH_TREE_FILES"] ?? 500);
+const fileBytes = 4_000;
+const perFolder = 25;
+const limitMs = 500;
+const bareRuns = 10;
+const patienceMs = 15 * 60_000;
+const run = promisify(execFile);
+
+interface Presence {
+  /** From the commit to the newest file in its place, in milliseconds. */
+  readonly present: number;
+  /** From the commit until the agent's first look at it is answered. */
+  readonly looked: number;
+}
+
+export const filesWorktree: Measure = async (progress) => {
+  const ids = Array.from({ length: subtasks }, (_, n) => `part-${n}`);
+  const reviews: Presence[] = [];
+  const merges: Presence[] = [];
+  let stage: FilesStage | undefined;
+  await using opened = await openFilesStage({
+    parts: ["import", ...ids].map((id, n, all): Part => ({ id, after: all.slice(Math.max(0, n - 1), n) })),
+    script: [
+      {
+        when: { role: "executor", last: "/Your subtask `import`/", step: 2 },
+        answer: {
+          tools: [{ name: "submit_work", arguments: { subtask: "import", summary: "All of it." } }],
+          delay_ms: 599_999,
+        },
+      },
+      { when: { role: "executor", step: 1 }, answer: { tools: [{ name: "list_files", arguments: {} }] } },
+      {
+        when: { role: "executor", last: "/Your subtask `(part-\\d+)`/", step: 2 },
+        answer: { tools: [{ name: "write_file", arguments: { path: "$1.md", content: "The result of $1.\n" } }] },
+      },
+      {
+        when: { role: "executor", last: "/Your subtask `(part-\\d+)`/", step: 3 },
+        answer: { tools: [{ name: "submit_work", arguments: { subtask: "$1", summary: "Here it is." } }] },
+      },
+      { when: { role: "reviewer", step: 1 }, answer: { tools: [{ name: "list_files", arguments: {} }] } },
+      {
+        when: { role: "reviewer", last: "/Review `([\\w-]+)`/", step: 2 },
+        answer: {
+          tools: [
+            {
+              name: "review_work",
+              arguments: { subtask: "$1", verdict: "approve", score: 4, issues: [], comment: "Good." },
+            },
+          ],
+        },
+      },
+      { when: { last: "/part-/" }, answer: { text: "That is all." } },
+    ],
+    onAsked: (asked) => {
+      if (stage === undefined || asked.step !== 2) return;
+      const [, work] = /Your subtask `(part-\d+)`/.exec(asked.last) ?? [];
+      const [, judged] = /Review `(part-\d+)`/.exec(asked.last) ?? [];
+      if (work !== undefined) merges.push(presence(stage, asked, "main", `${work}.executor`));
+      if (judged !== undefined) reviews.push(presence(stage, asked, `subtask/${judged}`, `${judged}.reviewer+review`));
+    },
+  });
+  stage = opened;
+  await fill(opened);
+  opened.goOn();
+  await opened.waitForTasks("done", 1, patienceMs);
+  progress(`files-worktree: ${reviews.length} reviews, ${merges.length} merges`);
+  const bare = await bareWorktrees(opened.repository);
+  const compared = `git worktree add of the same ${grouped(files)} files: p50 ${median(bare).toFixed(0)} ms`;
+  const row = (what: string, found: readonly Presence[]): Row => {
+    const present = found.map((one) => one.present);
+    const looked = found.map((one) => one.looked);
+    const p95 = quantile(present, 0.95);
+    const figure =
+      `p50 ${median(present).toFixed(0)} ms, p95 ${p95.toFixed(0)} ms; ` +
+      `${(median(present) / median(bare)).toFixed(2)} × git; first look answered: p95 ${quantile(looked, 0.95).toFixed(0)} ms`;
+    const ok = found.length === subtasks && p95 < limitMs;
+    return { what, figure, limit: `p95 < ${limitMs} ms`, comparedWith: compared, ok, runs: present };
+  };
+  return [
+    row("Commit handed in → in its reviewer's worktree", reviews),
+    row("Commit merged → in the next worker's worktree", merges),
+  ];
+};
+
+/** The first subtask's worker makes a project at once. */
+async function fill(stage: FilesStage): Promise<void> {
+  const beside = await mkdtemp(path.join(tmpdir(), "crewroom-bench-tree-"));
+  for (let n = 0; n < files; n++) {
+    const folder = path.join(beside, `part-${Math.floor(n / perFolder)}`);
+    await mkdir(folder, { recursive: true });
+    const line = `export const value${n} = ${n};\n`;
+    await writeFile(path.join(folder, `file-${n}.js`), line.repeat(Math.ceil(fileBytes / line.length)));
+  }
+  await rename(beside, path.join(stage.worktree, "src"));
+}
+
+/** By the system's own times: that of the branch's ref, and those of the files, which change when they come to their place. */
+function presence(stage: FilesStage, asked: Asked, branch: string, worktree: string): Presence {
+  const committed = statSync(path.join(stage.repository, "refs", "heads", branch)).mtimeMs;
+  const root = stage.worktreeOf(worktree);
+  const found = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const newest = Math.max(...found.map(({ name, parentPath }) => statSync(path.join(parentPath, name)).ctimeMs));
+  return { present: newest - committed, looked: performance.timeOrigin + asked.at - committed };
+}
+
+async function bareWorktrees(repository: string): Promise<readonly number[]> {
+  const directory = await mkdtemp(path.join(tmpdir(), "crewroom-bench-bare-"));
+  try {
+    const clone = path.join(directory, "repo.git");
+    await run("git", ["clone", "--quiet", "--bare", "--no-hardlinks", repository, clone]);
+    const took: number[] = [];
+    for (let n = 0; n < bareRuns; n++) {
+      const began = performance.now();
+      await run("git", [
+        "--git-dir",
+        clone,
+        "worktree",
+        "add",
+        "--quiet",
+        "--detach",
+        path.join(directory, `${n}`),
+        "main",
+      ]);
+      took.push(performance.now() - began);
+    }
+    return took;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
