@@ -18,7 +18,7 @@ import type { Sandbox } from "./port.ts";
 import { openRepository } from "./repository.ts";
 import { historyText, restoreInto } from "./restore.ts";
 import { folderOf, type OpenTree, type TaskFilesParts, TaskRepository } from "./task-files.ts";
-import { watchTree } from "./watch.ts";
+import { TurnTrees } from "./turn-trees.ts";
 import { adoptTrees, cleanAfterRun, hasUnwanted, hasWork, openTree, recordTree, tidy } from "./workspaces.ts";
 
 /** A turn that works with files. */
@@ -49,12 +49,12 @@ export type HandedIn =
 export class Files implements AsyncDisposable {
   readonly #options: FilesOptions;
   readonly #tasks = new Map<string, Promise<TaskRepository>>();
-  /** Worktrees of turns that run, and what ends with the turn. */
-  readonly #turns = new Map<TurnId, { task: TaskRepository; open: OpenTree; watch?: AsyncDisposable }>();
+  readonly #turns: TurnTrees;
   readonly #tidying = new Set<Promise<void>>();
 
   constructor(options: FilesOptions) {
     this.#options = options;
+    this.#turns = new TurnTrees(options);
   }
 
   /** A file tool. Resolves to the text that the agent reads; rejects only when `signal` aborts. */
@@ -66,7 +66,7 @@ export class Files implements AsyncDisposable {
     try {
       const task = await this.#task(room);
       const open = await task.exclusive(() => openTree(task, turn.agent, place));
-      await this.#begin(task, open, turn.turn);
+      await this.#turns.begin(task, open, turn.turn);
       const text = await operate(open.tree, request, {
         fileBytes: this.#options.settings.fileBytes,
         secretIn: this.#options.secretIn,
@@ -125,22 +125,20 @@ export class Files implements AsyncDisposable {
 
   /** Records what a turn leaves behind. Never rejects: what does not work is told in the room and tried again later. */
   async ended(room: RoomId, turn: FileTurn): Promise<void> {
-    const running = this.#turns.get(turn.turn);
-    this.#turns.delete(turn.turn);
     try {
-      await running?.watch?.[Symbol.asyncDispose]();
+      const running = await this.#turns.end(turn.turn);
       const task = running?.task ?? (await this.#existing(room));
       if (task === undefined) return;
-      running?.open.turns.delete(turn.turn);
       const state = this.#options.bridge.state(room);
       const place = state === undefined ? undefined : workplaceOf(state, turn.agent, turn.thread);
       await task.exclusive(async () => {
+        // Also one that an earlier process left, in which this turn has called no tool yet.
         const left =
           place?.kind === "work" && hasWork(task, place.subtask, turn.agent)
             ? await openTree(task, turn.agent, place)
             : undefined;
-        const open = running?.open ?? left;
-        if (open !== undefined && task.trees.get(open.id) === open) await this.#record(task, open, "turn", turn.turn);
+        for (const open of new Set([running?.open, left]))
+          if (open !== undefined && task.trees.get(open.id) === open) await this.#recordLast(task, open, turn.turn);
       });
       this.#tidy(task);
     } catch (thrown) {
@@ -183,7 +181,7 @@ export class Files implements AsyncDisposable {
 
   /** What runs is left as it is: the next start goes on with it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { watch } of this.#turns.values()) await watch?.[Symbol.asyncDispose]();
+    await this.#turns[Symbol.asyncDispose]();
     await Promise.allSettled(this.#tidying);
     for (const open of this.#tasks.values())
       await open.then(
@@ -192,48 +190,9 @@ export class Files implements AsyncDisposable {
       );
   }
 
-  async #begin(task: TaskRepository, open: OpenTree, turn: TurnId): Promise<void> {
-    const now = this.#turns.get(turn);
-    if (now?.open === open) return;
-    await now?.watch?.[Symbol.asyncDispose]();
-    now?.open.turns.delete(turn);
-    open.turns.add(turn);
-    this.#turns.set(turn, { task, open });
-    if (!open.tree.writable) return;
-    const { quietMs, quietMostMs, ignore } = this.#options.settings;
-    const watch = await watchTree(open.tree.root, {
-      quietMs,
-      mostMs: quietMostMs,
-      ignore,
-      onQuiet: () => void this.#changed(task, open, turn),
-      onError: (error) =>
-        this.#options.bridge.log.warn(
-          { room: task.room, err: asCrewError(error) },
-          "a worktree is watched less closely",
-        ),
-    });
-    const running = this.#turns.get(turn);
-    if (running?.open === open && running.watch === undefined) this.#turns.set(turn, { task, open, watch });
-    else await watch[Symbol.asyncDispose]();
-  }
-
-  async #changed(task: TaskRepository, open: OpenTree, turn: TurnId): Promise<void> {
-    try {
-      await task.exclusive(async () => {
-        if (this.#turns.get(turn)?.open === open && task.trees.get(open.id) === open)
-          await this.#record(task, open, "change", turn);
-      });
-    } catch (thrown) {
-      // The end of the turn tries again, and tells.
-      this.#options.bridge.log.warn({ room: task.room, err: asCrewError(thrown) }, "a change was not recorded");
-    }
-  }
-
-  async #record(task: TaskRepository, open: OpenTree, why: "change" | "turn", turn: TurnId): Promise<void> {
-    const { held } = await recordTree(task, open, why, turn);
-    // While a turn runs its agent may still tidy up.
-    if (why === "turn" && open.agent !== undefined && open.subtask !== undefined)
-      await task.reportHeld(open.agent, open.subtask, held);
+  async #recordLast(task: TaskRepository, open: OpenTree, turn: TurnId): Promise<void> {
+    const { held } = await recordTree(task, open, "turn", turn);
+    if (open.agent !== undefined && open.subtask !== undefined) await task.reportHeld(open.agent, open.subtask, held);
   }
 
   async #tidyIfNeeded(opened: Promise<TaskRepository>, room: RoomId): Promise<void> {
