@@ -5,6 +5,7 @@ import { type Branch, type FilesJobEffect, type FilesResult, mainBranch, type Up
 import { asCommitHash, type CommitHash } from "../core/ids.ts";
 import { archive, commitOf, type Job, type JobParts, list, show, told } from "./looks.ts";
 import { mergeInto } from "./merge.ts";
+import { pathInCommit } from "./paths.ts";
 import { historyOf } from "./restore.ts";
 import { rewriteWithout } from "./rewrite.ts";
 import type { TaskRepository } from "./task-files.ts";
@@ -27,13 +28,13 @@ export async function doJob(task: TaskRepository, effect: FilesJobEffect, parts:
         await task.exclusive(() => commitLetIn(task, job));
         return nothingToTell;
       case "list":
-        return told(await list(task, job));
+        return told(await list(task, inCommit(job)));
       case "log":
-        return told(await historyOf(task, await task.head(job.branch), job.path));
+        return told(await historyOf(task, await task.head(job.branch), inCommit(job).path));
       case "show":
-        return await show(task, job, parts);
+        return await show(task, inCommit(job), parts);
       case "restore":
-        return await task.exclusive(() => restore(task, job));
+        return await task.exclusive(() => restore(task, inCommit(job)));
       case "archive":
         return await archive(task, job, parts);
       case "republish":
@@ -47,6 +48,11 @@ export async function doJob(task: TaskRepository, effect: FilesJobEffect, parts:
       return { kind: "refused", text: `${error.message} ${error.todo}` };
     throw thrown;
   }
+}
+
+/** What a person types is checked before git sees it: its own refusals name folders of this machine. */
+function inCommit<T extends { readonly path: string }>(job: T): T {
+  return { ...job, path: pathInCommit(job.path) };
 }
 
 const nothingToTell: FilesResult = { kind: "told", text: "" };

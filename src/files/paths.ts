@@ -50,6 +50,14 @@ export async function placeIn(
   return { absolute: join(root, ...parts), relative: named.join("/"), root, parts };
 }
 
+/**
+ * A path of a commit as git has it, by its letters alone; `""` is the root.
+ * @throws CrewError `FILE_REFUSED`.
+ */
+export function pathInCommit(given: string): string {
+  return given.trim() === "" ? "" : partsOf(given, []).join("/");
+}
+
 /** The names that a path is made of, by its letters alone. */
 function partsOf(given: string, roots: readonly string[]): readonly string[] {
   if (given.trim() === "") throw refused('""', "it is empty");
