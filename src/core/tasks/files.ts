@@ -222,7 +222,7 @@ function withdrawn(
     if (now?.told !== undefined)
       draft.emit({
         kind: "redact",
-        id: `${effect.id}:told` as EffectId,
+        id: `${effect.id}:redacted` as EffectId,
         as: draft.world.bot,
         event: now.told,
         reason: "The file was withdrawn.",
