@@ -1,6 +1,6 @@
 /** Files in tests: what agents do with them by the script, what the room tells of them, and what the repository holds. */
 import { execFile } from "node:child_process";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import type { RehearsalInput } from "../../src/models/rehearsal/script.ts";
@@ -163,13 +163,30 @@ export async function pathsOn(task: TaskRoom, crew: Crew, branch = "main"): Prom
 /** Says a command, in a thread where one is given, and gives the answer to it. */
 export async function ask(task: TaskRoom, crew: Crew, words: string, thread?: string): Promise<Said> {
   const said = await task.person.say(task.room, `!crew ${words}`, thread === undefined ? {} : { thread });
-  return answerTo(task, crew, said);
+  return thread === undefined ? answerTo(task, crew, said) : answerBelow(task, crew, said, thread);
 }
 
 /** The bot's reply to a message. */
 export function answerTo(task: TaskRoom, crew: Crew, event: string): Promise<Said> {
   const isAnswer = (said: Said): boolean => said.replyTo === event;
   return task.person.waitForMessage(task.room, isAnswer, { ...patient, from: crew.bot });
+}
+
+/** In a thread no answer quotes its question: it is the next message there that is for whoever asked. */
+function answerBelow(task: TaskRoom, crew: Crew, event: string, thread: string): Promise<Said> {
+  const { person, room } = task;
+  return person.waitFor(room, "an answer in the thread", patient, () => {
+    const seen = person.seen(room);
+    const asked = seen.findIndex(({ id }) => id === event);
+    return seen.find(
+      (said, at) =>
+        asked !== -1 &&
+        at > asked &&
+        said.sender === crew.bot &&
+        said.thread === thread &&
+        said.mentions.includes(person.userId),
+    );
+  });
 }
 
 /** The bytes of a file that somebody was answered with. */
@@ -207,4 +224,11 @@ export async function pull(room: string, into: string, as: Person | Crew): Promi
       err: failed.stderr ?? "",
     }),
   );
+}
+
+/** Command lines of this machine's processes that sleep for exactly so many seconds: a number that only one test takes. */
+export async function napping(seconds: string): Promise<readonly string[]> {
+  const ids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(ids.map((id) => readFile(`/proc/${id}/cmdline`, "utf8").catch(() => "")));
+  return lines.filter((line) => line.split("\0").includes(seconds));
 }
