@@ -1,7 +1,14 @@
 /** What a task's room asks of its files: merges, what people hand in and take back, and what they want to see. */
 import { rm } from "node:fs/promises";
 import { asCrewError, CrewError } from "../core/errors.ts";
-import { type Branch, type FilesJobEffect, type FilesResult, mainBranch, type Upload } from "../core/files.ts";
+import {
+  type Branch,
+  type Commit,
+  type FilesJobEffect,
+  type FilesResult,
+  mainBranch,
+  type Upload,
+} from "../core/files.ts";
 import { asCommitHash, type CommitHash } from "../core/ids.ts";
 import { archive, commitOf, type Job, type JobParts, list, show, told } from "./looks.ts";
 import { mergeInto } from "./merge.ts";
@@ -38,7 +45,7 @@ export async function doJob(task: TaskRepository, effect: FilesJobEffect, parts:
       case "archive":
         return await archive(task, job, parts);
       case "republish":
-        await task.exclusive(() => republish(task));
+        await task.exclusive(async () => tellAnew(task, await task.repository.heads()));
         return nothingToTell;
     }
   } catch (thrown) {
@@ -114,12 +121,13 @@ async function withdraw(task: TaskRepository, { upload: taken, by }: Job<"withdr
     const paths = await pathsOf(git, task.repository, head, taken.blob);
     const now = await blobAt(git, task.repository, head, taken.path);
     changedSince ||= now !== undefined && now.blob !== taken.blob;
-    if (paths.length === 0) continue;
+    for (const path of paths) removed.add(path);
+    // Where history is rewritten there is nothing left to take away.
+    if (paths.length === 0 || settings.withdrawn === "purge") continue;
     const words = task.words(bridge.author(by), "withdraw", `Withdraw ${taken.path}`, subtaskOf(branch));
     const edits = paths.map((path) => ({ path, remove: true as const }));
     await follow(task, branch, async () => void (await editTree(git, task.repository, branch, edits, words)));
     await task.report(branch);
-    for (const path of paths) removed.add(path);
   }
   const text = withdrawalText(taken, [...removed], changedSince);
   if (settings.withdrawn === "keep") return { kind: "withdrawn", text: `${text} History keeps it.` };
@@ -140,13 +148,10 @@ function withdrawalText({ path }: Upload, removed: readonly string[], changedSin
 }
 
 async function purge(task: TaskRepository, { blob }: Upload): Promise<Readonly<Record<string, CommitHash>>> {
-  const { bridge, git } = task.parts;
+  const { git } = task.parts;
   await closeTrees(task);
   const { map, heads } = await rewriteWithout(git, task.repository, blob, await task.repository.heads());
-  for (const [branch, head] of Object.entries(heads)) {
-    const commit = await task.repository.read(head, branch);
-    if (head !== task.repository.root) await bridge.put(task.room, { kind: "committed", commit, full: true });
-  }
+  await tellAnew(task, heads);
   return map;
 }
 
@@ -185,10 +190,11 @@ async function restore(task: TaskRepository, job: Job<"restore">): Promise<Files
   );
 }
 
-async function republish(task: TaskRepository): Promise<void> {
-  for (const [branch, head] of Object.entries(await task.repository.heads())) {
+/** Every branch with all of its history: what was told before no longer counts, or was told elsewhere. */
+async function tellAnew(task: TaskRepository, heads: Readonly<Record<Branch, CommitHash>>): Promise<void> {
+  for (const [branch, head] of Object.entries(heads)) {
     if (head === task.repository.root) continue;
-    const commit = await task.repository.read(head, branch);
+    const commit: Commit = { ...(await task.repository.read(head, branch)), why: "rewrite" };
     await task.parts.bridge.put(task.room, { kind: "committed", commit, full: true });
   }
 }

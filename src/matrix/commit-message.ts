@@ -91,6 +91,8 @@ const maxSubjectChars = 1_000;
 
 function commitText(facts: CommitFacts, names: CommitNames, diff: string | undefined): string {
   const { commit, changes, files } = facts;
+  // It is about all commits before it, of which this is only the last.
+  if (commit.why === "rewrite") return headline(facts, names.by);
   const shown = changes.slice(0, pathsShown).map(changeLine);
   const more = files - shown.length;
   const lines = more > 0 ? [...shown, `and ${count(more)} more`] : shown;
@@ -104,7 +106,7 @@ function commitText(facts: CommitFacts, names: CommitNames, diff: string | undef
 
 /** People give their uploads a caption, and agents say what they hand in; other subjects are the bridge's own words. */
 function saysMore({ why, subject }: Commit): boolean {
-  return (why === "upload" || why === "submit" || why === "import" || why === "rewrite") && subject.trim() !== "";
+  return (why === "upload" || why === "submit" || why === "import") && subject.trim() !== "";
 }
 
 function headline(facts: CommitFacts, by: string): string {
@@ -115,9 +117,10 @@ function headline(facts: CommitFacts, by: string): string {
   const where = placeOf(commit);
   switch (commit.why) {
     case "merge":
-      return commit.subtask === undefined
-        ? `🔀 ${who} merged ${what} into ${code(commit.branch)}`
-        : `🔀 ${code(commit.subtask)} merged into ${code(commit.branch)}`;
+      if (commit.subtask === undefined) return `🔀 ${who} merged ${what} into ${code(commit.branch)}`;
+      return commit.branch === mainBranch
+        ? `🔀 ${code(commit.subtask)} merged into ${code(mainBranch)}`
+        : `🔀 ${code(commit.subtask)} brought up to ${code(mainBranch)}`;
     case "upload":
       return `📎 ${who} ${only?.kind === "modified" ? "replaced" : "added"} ${what}${where}`;
     case "restore":
@@ -125,7 +128,7 @@ function headline(facts: CommitFacts, by: string): string {
     case "withdraw":
       return `🗑️ ${who} withdrew ${what}${where}`;
     case "rewrite":
-      return `🧹 ${who} rewrote the history of ${code(commit.branch)}: earlier commits of it no longer count`;
+      return `🧹 ${code(commit.branch)} is told anew with all of its history, up to ${code(commit.hash.slice(0, 7))}: earlier messages of it no longer count`;
     case "import":
       return `📥 ${who} brought in ${what}${where}`;
     default:

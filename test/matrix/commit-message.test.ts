@@ -113,7 +113,7 @@ test("The first line says who did what, where", () => {
   expect(main("restore")).toBe(`♻️ **Bo** restored \`data.csv\`${end}`);
   expect(main("withdraw")).toBe(`🗑️ **Bo** withdrew \`data.csv\`${end}`);
   expect(main("import", [change("a"), change("b")])).toBe(`📥 **Bo** brought in 2 files${end}`);
-  expect(main("rewrite")).toContain("rewrote the history of `main`");
+  expect(main("rewrite")).toContain("`main` is told anew with all of its history");
   expect(headOf({ branch: "late/parser/bo/3" })).toBe(
     `📝 **Bo** changed 1 file in \`parser\` after the work had passed on; it is kept on \`late/parser/bo/3\`${end}`,
   );
