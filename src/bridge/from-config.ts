@@ -28,6 +28,7 @@ export function worldOf(config: Config, roster: Roster): World {
     command: commandRunner(crewCommands(version)),
     tasks,
     patrol: config.patrol,
+    policy: [],
     roster,
   };
 }

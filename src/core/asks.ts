@@ -32,6 +32,14 @@ export type AskMatter =
   /** A subtask that nobody can go on with: rejected too often, no worker, no reviewer, blocked, concern. */
   | { readonly kind: "subtask"; readonly subtask: SubtaskId; readonly why: string }
   | { readonly kind: "budget" }
+  /** A tool that an agent may only use when a person says so. */
+  | {
+      readonly kind: "permission";
+      readonly session: string;
+      readonly agent: AgentId;
+      readonly tool: string;
+      readonly about: string;
+    }
   /** A file that looks like a secret: may it be recorded? */
   | {
       readonly kind: "secret";

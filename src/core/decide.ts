@@ -9,6 +9,7 @@ import { outdated, type Input, type MatrixInput, type OwnInput } from "./input.t
 import { caughtUp, encryption, joined, member, power, tombstone } from "./membership.ts";
 import { done, failed, turnEnded, turnSpeaks } from "./outcome.ts";
 import { edit, message, reaction, redaction } from "./people.ts";
+import { permit } from "./policy.ts";
 import type { RoomRecord } from "./record.ts";
 import { act } from "./tasks/act.ts";
 import { advance } from "./tasks/advance.ts";
@@ -128,6 +129,8 @@ function ownInput(draft: Draft, input: OwnInput): void {
       return filesDone(draft, input);
     case "filesTrouble":
       return filesTrouble(draft, input);
+    case "permit":
+      return permit(draft, input);
     case "tick":
       return tick(draft);
     case "taskOpened":

@@ -3,6 +3,7 @@
  * while one input is decided; nothing outside sees it before it is complete.
  */
 import { createHash } from "node:crypto";
+import { type AuditEntry, type AuditFacts, detailChars, type PendingAudit } from "./audit.ts";
 import type { Effect, Fleeting, Say } from "./effect.ts";
 import type { EffectId, EventId, UserId } from "./ids.ts";
 import { maySpeak } from "./power.ts";
@@ -38,6 +39,7 @@ export class Draft {
   readonly fresh: Effect[] = [];
   readonly fleeting: Fleeting[] = [];
   readonly notes: Note[] = [];
+  audits: PendingAudit | undefined;
   /** While it is set no turn begins: what is to go into it together is still being collected. */
   gathering = false;
   /** What a tool call is answered, or {@link outdated}. */
@@ -51,12 +53,18 @@ export class Draft {
     this.state = record.state;
     this.outbox = record.outbox;
     this.handled = record.handled;
+    this.audits = record.audit;
   }
 
   /** Whether the record differs from what it was, and so must be written. */
   get changed(): boolean {
     const before = this.#before;
-    return this.state !== before.state || this.outbox !== before.outbox || this.handled !== before.handled;
+    return (
+      this.state !== before.state ||
+      this.outbox !== before.outbox ||
+      this.handled !== before.handled ||
+      this.audits !== before.audit
+    );
   }
 
   /** The state as it was before this input. */
@@ -65,7 +73,19 @@ export class Draft {
   }
 
   get record(): RoomRecord {
-    return this.changed ? { v: 1, state: this.state, outbox: this.outbox, handled: this.handled } : this.#before;
+    if (!this.changed) return this.#before;
+    const { state, outbox, handled, audits } = this;
+    return { v: 1, state, outbox, handled, ...(audits === undefined ? {} : { audit: audits }) };
+  }
+
+  /** Writes down what happened and who decided it. */
+  audit(facts: AuditFacts): void {
+    const { next = 1, entries = [] } = this.audits ?? {};
+    const { task, room } = this.state;
+    const detail = facts.detail === undefined ? {} : { detail: facts.detail.slice(0, detailChars).toWellFormed() };
+    const number = task === undefined ? {} : { task: task.number };
+    const entry: AuditEntry = { ...facts, ...detail, ...number, room, seq: next, ts: this.now };
+    this.audits = { next: next + 1, entries: [...entries, entry] };
   }
 
   set(patch: Partial<RoomState>): void {

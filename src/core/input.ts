@@ -156,6 +156,20 @@ export type OwnInput =
       /** The version of the subtask (of the task, for a plan) that the agent has seen; an older one is refused. */
       readonly version?: number;
     }
+  /** A tool that is not about the task's state asks whether it may go on; see `policy.ts` for the reply. */
+  | {
+      readonly kind: "permit";
+      readonly session: string;
+      readonly turn: TurnId;
+      readonly call: EffectId;
+      readonly tool: string;
+      /** What it is about: the command, the path, the host. */
+      readonly about: string;
+      /** What a person is shown of it, where that is more: a diff. */
+      readonly details?: string;
+      /** So much that a person is asked even where a rule allows it. */
+      readonly large?: boolean;
+    }
   /** A time has come that the room waits for; see `nextDeadline`. */
   | { readonly kind: "tick" }
   /** This room was made for a task. */

@@ -2,6 +2,7 @@
  * What is kept of one room: its state, the effects that are not yet done, and the events already handled. All three are
  * written together, so a crash at any instant loses nothing and repeats nothing that anybody can see.
  */
+import type { PendingAudit } from "./audit.ts";
 import type { Effect } from "./effect.ts";
 import type { EventId, RoomId } from "./ids.ts";
 import type { RoomState } from "./room.ts";
@@ -14,6 +15,7 @@ export interface RoomRecord {
   readonly outbox: readonly Effect[];
   /** The last events that changed something, oldest first, at most {@link handledLimit}. */
   readonly handled: readonly EventId[];
+  readonly audit?: PendingAudit;
 }
 
 /**

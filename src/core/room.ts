@@ -2,6 +2,7 @@
 import type { Heard } from "./effect.ts";
 import type { AgentId, EffectId, EventId, RoomId, SessionId, TurnId, UserId } from "./ids.ts";
 import type { Ask } from "./asks.ts";
+import type { Grant } from "./policy.ts";
 import type { PowerLevels } from "./power.ts";
 import type { Task } from "./tasks/task.ts";
 
@@ -100,6 +101,10 @@ export interface RoomState {
   readonly asks?: readonly Ask[];
   /** Questions asked so far; makes the next one's id. */
   readonly asked?: number;
+  /** What people let agents do here. */
+  readonly grants?: readonly Grant[];
+  /** Grants given so far; makes the next one's id. */
+  readonly granted?: number;
   /** Set in a task room. */
   readonly task?: Task;
 }

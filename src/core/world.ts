@@ -2,6 +2,7 @@
 import type { Draft } from "./draft.ts";
 import type { AgentId, RoomId, UserId } from "./ids.ts";
 import type { Message } from "./input.ts";
+import type { PolicyRule } from "./policy.ts";
 import type { Permissions } from "./permissions.ts";
 
 export interface CrewMember {
@@ -96,6 +97,8 @@ export interface World {
   readonly tasks: TaskPolicy;
   readonly patrol: PatrolPolicy;
   readonly roster: Roster;
+  /** In order: the first that fits decides. */
+  readonly policy: readonly PolicyRule[];
 }
 
 /** Whether a user is the bot or one of our agents. */

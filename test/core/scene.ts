@@ -96,6 +96,7 @@ export function world(limits: Partial<World["limits"]> = {}): World {
     command: commandRunner(crewCommands("1.2.3")),
     tasks,
     patrol,
+    policy: [],
     roster: alone,
   };
 }

@@ -2,6 +2,7 @@
 import { plannerOf } from "./team.ts";
 import type { Answer, Ask } from "../asks.ts";
 import type { Draft } from "../draft.ts";
+import { permissionJudged } from "../policy.ts";
 import { hear } from "../turns.ts";
 import { memberById } from "../world.ts";
 import { askForPlan, cancelTask, close } from "./advance.ts";
@@ -40,6 +41,8 @@ export function settle(draft: Draft, ask: Ask, answer: Answer): void {
       clearTask(draft, "ask");
       if (answer.by === undefined || answer.option !== "approve") return;
       return moreBudget(draft);
+    case "permission":
+      return permission(draft, ask, answer);
     case "secret":
       return secretJudged(draft, matter, answer);
     case "subtask": {
@@ -62,6 +65,15 @@ function question(draft: Draft, ask: Ask, answer: Answer): void {
       : `Answer to your question: ${words === "" ? answer.option : words}`;
   const from = answer.by ?? draft.world.bot;
   hear(draft, member, ask.thread, { cause: ask.message, from, text, hops: 0 });
+}
+
+function permission(draft: Draft, ask: Ask, answer: Answer): void {
+  const { matter } = ask;
+  if (matter.kind !== "permission") return;
+  const text = permissionJudged(draft, matter, answer);
+  const member = memberById(draft.world, matter.agent);
+  const from = answer.by ?? draft.world.bot;
+  if (member !== undefined) hear(draft, member, ask.thread, { cause: ask.message, from, text, hops: 0 });
 }
 
 function plan(draft: Draft, answer: Answer): void {

@@ -38,7 +38,7 @@ function waitsForAnswer(draft: Draft, session: string): boolean {
   const of = draft.state.sessions[session];
   return (draft.state.asks ?? []).some(
     ({ matter, thread }) =>
-      (matter.kind === "question" && matter.session === session) ||
+      ((matter.kind === "question" || matter.kind === "permission") && matter.session === session) ||
       (matter.kind === "secret" && matter.agent === of?.agent && thread === of.thread),
   );
 }

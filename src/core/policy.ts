@@ -1,0 +1,206 @@
+/**
+ * What agents may do with their tools: allow, ask a person, or deny, by agent, role, tool and what it is about. The first
+ * rule that fits decides; what a person let in, in this room, comes before the config's rules, except where those deny.
+ *
+ *   tool call ──▶ denied by a rule ────────────────▶ Not done
+ *                 ├─ let in before, or allowed ─────▶ done
+ *                 └─ ask ─▶ a person ─✅ once, ♾️ always─▶ the agent is told, and does it
+ *                                    └─❌, silence──────▶ the agent is told why not
+ */
+import { type Answer, ask, type AskMatter } from "./asks.ts";
+import type { Draft } from "./draft.ts";
+import { idFrom } from "./draft.ts";
+import type { AgentId, UserId } from "./ids.ts";
+import type { OwnInput } from "./input.ts";
+import { inThread } from "./placement.ts";
+import { putSession, sessionOfTurn } from "./turns.ts";
+import { type CrewMember, memberById } from "./world.ts";
+
+export const verdicts = ["allow", "ask", "deny"] as const;
+export type PolicyVerdict = (typeof verdicts)[number];
+
+/** `policy` of the config. What is left out fits everything. */
+export interface PolicyRule {
+  readonly agent?: string;
+  readonly role?: string;
+  /** Name of a tool, with `*` for any characters. */
+  readonly tool?: string;
+  /** What it is about (the command, the path, the host), with `*` for any characters. */
+  readonly about?: string;
+  readonly do: PolicyVerdict;
+}
+
+/** What a person let in. */
+export interface Grant {
+  /** Short, for `!crew revoke <id>`: `g1`, `g2`, … in its room. */
+  readonly id: string;
+  readonly agent: AgentId;
+  readonly tool: string;
+  /** Exactly this. */
+  readonly about: string;
+  readonly once: boolean;
+  readonly by: UserId;
+  readonly ts: number;
+}
+
+/** More are not kept for one room; the oldest go first. */
+export const grantsKept = 200;
+
+export interface Use {
+  readonly member: CrewMember;
+  readonly tool: string;
+  readonly about: string;
+}
+
+/** Whether a text is what a pattern with `*` means. Everything else in it stands for itself. */
+export function fits(pattern: string | undefined, text: string): boolean {
+  if (pattern === undefined) return true;
+  // By hand: a regular expression made of `*a*a*a*…` takes for ever on a hostile text.
+  const [first = "", ...rest] = pattern.split("*");
+  if (rest.length === 0) return text === pattern;
+  const last = rest.pop() ?? "";
+  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length) return false;
+  let at = first.length;
+  const end = text.length - last.length;
+  for (const piece of rest) {
+    const found = text.indexOf(piece, at);
+    if (found < 0 || found + piece.length > end) return false;
+    at = found + piece.length;
+  }
+  return true;
+}
+
+function ruleFits(rule: PolicyRule, { member, tool, about }: Use): boolean {
+  return (
+    (rule.agent === undefined || rule.agent === member.id) &&
+    (rule.role === undefined || member.roles.includes(rule.role)) &&
+    fits(rule.tool, tool) &&
+    fits(rule.about, about)
+  );
+}
+
+export interface PolicyDecision {
+  readonly do: PolicyVerdict;
+  /** Which rule decided, for the audit and for people: `policy 3`, `grant g1`, `default`. */
+  readonly because: string;
+  readonly grant?: Grant;
+}
+
+/** What the config and this room's people say of a use. */
+export function judgeUse({ world, state }: Pick<Draft, "world" | "state">, use: Use): PolicyDecision {
+  const index = world.policy.findIndex((rule) => ruleFits(rule, use));
+  const rule = world.policy[index];
+  const because = rule === undefined ? "default" : `policy ${index + 1}`;
+  if (rule?.do === "deny") return { do: "deny", because };
+  const grant = (state.grants ?? []).find(
+    ({ agent, tool, about }) => agent === use.member.id && tool === use.tool && about === use.about,
+  );
+  if (grant !== undefined) return { do: "allow", because: `grant ${grant.id}`, grant };
+  return { do: rule?.do ?? "allow", because };
+}
+
+type Permit = Extract<OwnInput, { kind: "permit" }>;
+
+/** The reply to a tool that may go on; any other is what its agent reads. */
+export const permitted = "permitted";
+
+/** A tool asks whether it may. Asked again with the same call, it is answered the same. */
+export function permit(draft: Draft, input: Permit): void {
+  const session = sessionOfTurn(draft, input.session, input.turn);
+  const member = session && memberById(draft.world, session.agent);
+  if (session === undefined || member === undefined) {
+    draft.reply = "Not done: this turn is over.";
+    return;
+  }
+  const before = session.running.replies?.[input.call];
+  if (before !== undefined) {
+    draft.reply = before;
+    return;
+  }
+  const reply = answerUse(draft, input, member);
+  draft.reply = reply;
+  const now = draft.state.sessions[input.session];
+  if (now?.running?.id !== input.turn || reply === permitted) return;
+  const replies = { ...now.running.replies, [input.call]: reply };
+  putSession(draft, input.session, { ...now, running: { ...now.running, replies } });
+}
+
+function answerUse(draft: Draft, input: Permit, member: CrewMember): string {
+  const { tool, about } = input;
+  const decision = judgeUse(draft, { member, tool, about });
+  if (decision.do === "deny") return `Not done: ${tool} is not allowed to you here (${decision.because}).`;
+  // What is large asks even where a rule allows it; a person's grant counts for it.
+  const asks = decision.do === "ask" || (input.large === true && decision.grant === undefined);
+  if (!asks) {
+    if (decision.grant?.once === true) dropGrant(draft, decision.grant.id);
+    return permitted;
+  }
+  const open = (draft.state.asks ?? []).find(
+    ({ matter }) =>
+      matter.kind === "permission" && matter.agent === member.id && matter.tool === tool && matter.about === about,
+  );
+  if (open === undefined) askFor(draft, input, member);
+  return `Not done yet: a person is asked whether you may. Do other work or end your turn; you are told the answer, and then do it again.`;
+}
+
+function askFor(draft: Draft, input: Permit, member: CrewMember): void {
+  const { tool, about, details } = input;
+  const session = draft.state.sessions[input.session];
+  const subtask = Object.values(draft.state.task?.subtasks ?? {}).find(
+    ({ thread }) => thread !== undefined && thread === session?.thread,
+  );
+  const why = subtask === undefined ? "" : ` for \`${subtask.id}\``;
+  ask(draft, {
+    matter: { kind: "permission", session: input.session, agent: member.id, tool, about },
+    text: `🔐 **${member.name} wants to use \`${tool}\`**${why}:\n\n${fenced(details ?? about)}`,
+    options: [
+      { id: "approve", key: "✅", label: "this once" },
+      { id: "always", key: "♾️", label: "always, exactly this, by this agent, in this room" },
+      { id: "deny", key: "❌", label: "no" },
+    ],
+    timeout: "deny",
+    ...(session === undefined ? {} : inThread(session)),
+  });
+}
+
+/** A person must see exactly what it is: a fence that its content cannot close. */
+function fenced(text: string): string {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
+  const fence = "`".repeat(longest + 1);
+  return `${fence}\n${text}\n${fence}`;
+}
+
+/** A person said whether an agent may (or nobody did: then it may not). */
+export function permissionJudged(
+  draft: Draft,
+  matter: Extract<AskMatter, { kind: "permission" }>,
+  answer: Answer,
+): string {
+  const { agent, tool, about } = matter;
+  const isYes = answer.by !== undefined && (answer.option === "approve" || answer.option === "always");
+  if (isYes && answer.by !== undefined) {
+    const once = answer.option === "approve";
+    const { grants = [], granted = 0 } = draft.state;
+    const grant: Grant = { id: `g${granted + 1}`, agent, tool, about, once, by: answer.by, ts: draft.now };
+    draft.set({ grants: [...grants, grant].slice(-grantsKept), granted: granted + 1 });
+    return `${answer.by} allows it${once ? " this once" : " from now on"}: \`${tool}\` with \`${shortened(about)}\`. Do it now.`;
+  }
+  const why = answer.why === "" ? "" : ` ${answer.why}`;
+  const who = answer.by === undefined ? "Nobody answered in time" : `${answer.by} said no`;
+  return `${who}: \`${tool}\` with \`${shortened(about)}\` is not done.${why} Find another way, or say that you are blocked.`;
+}
+
+export function dropGrant(draft: Draft, id: string): Grant | undefined {
+  const grant = draft.state.grants?.find((one) => one.id === id);
+  if (grant !== undefined) draft.set({ grants: (draft.state.grants ?? []).filter((one) => one.id !== id) });
+  return grant;
+}
+
+function shortened(text: string): string {
+  return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
+}
+
+/** Of a use, for ids. */
+export function useId({ member, tool, about }: Use): string {
+  return idFrom(member.id, tool, about);
+}
