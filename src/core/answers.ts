@@ -20,6 +20,17 @@ export function answerAsk(draft: Draft, ask: Ask, answer: Answer): void {
   if (open === undefined) return;
   close(draft, open);
   draft.notes.push({ kind: "asked", matter: open.matter.kind, outcome: answer.by === undefined ? "late" : "answered" });
+  const { matter } = open;
+  draft.audit({
+    kind: "approval",
+    what: `${matter.kind} answered`,
+    by: answer.by ?? draft.world.bot,
+    detail: `${open.id}: ${answer.option}${answer.why === "" ? "" : `, ${answer.why}`}`,
+    because: answer.by === undefined ? "deadline" : "first answer",
+    ...("subtask" in matter ? { subtask: matter.subtask } : {}),
+    ...("agent" in matter ? { agent: matter.agent } : {}),
+    ...(answer.event === undefined ? {} : { event: answer.event }),
+  });
   editAsk(draft, open, "answered", outcomeLine(open, answer), {
     option: answer.option,
     why: answer.why,
@@ -42,7 +53,8 @@ export function reactionAnswers(draft: Draft, reaction: Reaction): boolean {
   if (ask === undefined) return keepEarly(draft, asks, reaction);
   const option = optionOf(ask, key);
   if (option === undefined) return false;
-  if (mayAnswer(draft, sender, ask)) answerAsk(draft, ask, { option: option.id, why: "", by: sender });
+  if (mayAnswer(draft, sender, ask))
+    answerAsk(draft, ask, { option: option.id, why: "", by: sender, event: reaction.event });
   else draft.notes.push({ kind: "refused", user: sender });
   return true;
 }
@@ -92,7 +104,7 @@ export function replyAnswers(draft: Draft, message: Message): boolean {
   if (answer === undefined) return false;
   if (mayAnswer(draft, message.sender, ask)) {
     acknowledge(draft, message);
-    answerAsk(draft, ask, { ...answer, by: message.sender });
+    answerAsk(draft, ask, { ...answer, by: message.sender, event: message.event });
   } else {
     refuse(draft, message, undefined, `To answer this you need ${steerers}.`);
   }

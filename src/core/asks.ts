@@ -78,6 +78,8 @@ export interface Answer {
   readonly why: string;
   /** `undefined` when the deadline answered. */
   readonly by?: UserId;
+  /** The reaction or message that answered. */
+  readonly event?: EventId;
 }
 
 /** What to ask. */
@@ -149,7 +151,22 @@ export function ask(draft: Draft, question: Question): Ask {
     });
   tellHeadquarters(draft, open);
   draft.notes.push({ kind: "asked", matter: matter.kind, outcome: "asked" });
+  draft.audit({
+    kind: "approval",
+    what: `${matter.kind} asked`,
+    ...whoAsks(draft, open),
+    detail: `${id}: ${firstLine(text)}`,
+  });
   return open;
+}
+
+function whoAsks({ world }: Draft, { matter }: Ask): { readonly by: AgentId | UserId; readonly subtask?: string } {
+  const by = "agent" in matter ? matter.agent : world.bot;
+  return { by, ...("subtask" in matter ? { subtask: matter.subtask } : {}) };
+}
+
+function firstLine(text: string): string {
+  return text.trim().split("\n", 1)[0] ?? "";
 }
 
 /** Its matter is settled otherwise. @param text Why, for the room. */
@@ -158,6 +175,12 @@ export function withdraw(draft: Draft, id: string, text: string): void {
   if (open === undefined) return;
   close(draft, open);
   draft.notes.push({ kind: "asked", matter: open.matter.kind, outcome: "withdrawn" });
+  draft.audit({
+    kind: "approval",
+    what: `${open.matter.kind} withdrawn`,
+    by: draft.world.bot,
+    detail: `${id}: ${text}`,
+  });
   editAsk(draft, open, "withdrawn", `↩️ ${text}`, {});
 }
 

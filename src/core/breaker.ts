@@ -12,6 +12,7 @@ import type { AgentId, EventId, UserId } from "./ids.ts";
 import type { OwnInput } from "./input.ts";
 import { agentsHere } from "./listening.ts";
 import { atLeast, levelOf } from "./permissions.ts";
+import { hasRuleFor, mayUse, permitted } from "./policy.ts";
 import type { Wake } from "./room.ts";
 import { hear, putSession, sessionOfTurn } from "./turns.ts";
 import { type CrewMember, memberById } from "./world.ts";
@@ -30,6 +31,20 @@ export function agentSays(draft: Draft, input: Extract<OwnInput, { kind: "agentS
     return;
   }
   const { to } = input;
+  if (hasRuleFor(world, "send_message")) {
+    const wanted = {
+      session: input.session,
+      call: input.call,
+      tool: "send_message",
+      about: to ?? "",
+      details: input.text,
+    };
+    const permission = mayUse(draft, wanted, from);
+    if (permission !== permitted) {
+      draft.reply = permission;
+      return;
+    }
+  }
   const refusal = to === undefined ? undefined : refusalOf(draft, from, to);
   if (refusal !== undefined) {
     draft.reply = `Not sent: ${refusal}`;
@@ -124,6 +139,7 @@ function trip(draft: Draft, { limit, reason }: Trip, message: Heard): void {
   const { state, world } = draft;
   draft.set({ breaker: { ...state.breaker, open: { reason, since: draft.now } } });
   draft.notes.push({ kind: "breakerTripped", limit, reason });
+  draft.audit({ kind: "breaker", what: "trip", by: world.bot, detail: reason, because: `limits, ${limit}` });
   const releasers = state.people.filter((user) => atLeast(levelOf(world.permissions, user), "supervise"));
   const text = `🔌 Breaker: ${reason}. Agents no longer wake each other here; people can still talk with them. Whoever supervises them can say \`!crew release\` to let them go on.`;
   draft.notice(`${message.cause}:breaker`, text, { mentions: releasers });

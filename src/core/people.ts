@@ -158,6 +158,7 @@ function stopSession(draft: Draft, key: string, by: UserId): void {
   const session = draft.state.sessions[key];
   if (session?.running === undefined || session.running.stoppedBy !== undefined) return;
   putSession(draft, key, { ...session, running: { ...session.running, stoppedBy: by } });
+  draft.audit({ kind: "command", what: "stop", by, agent: session.agent });
   draft.fleeting.push({ kind: "abort", turn: session.running.id });
 }
 

@@ -14,7 +14,7 @@ import type { AgentId, UserId } from "./ids.ts";
 import type { OwnInput } from "./input.ts";
 import { inThread } from "./placement.ts";
 import { putSession, sessionOfTurn } from "./turns.ts";
-import { type CrewMember, memberById } from "./world.ts";
+import { type CrewMember, memberById, type World } from "./world.ts";
 
 export const verdicts = ["allow", "ask", "deny"] as const;
 export type PolicyVerdict = (typeof verdicts)[number];
@@ -79,6 +79,11 @@ function ruleFits(rule: PolicyRule, { member, tool, about }: Use): boolean {
   );
 }
 
+/** Whether the config has a rule that may speak of a tool. */
+export function hasRuleFor({ policy }: Pick<World, "policy">, tool: string): boolean {
+  return policy.some((rule) => fits(rule.tool, tool));
+}
+
 export interface PolicyDecision {
   readonly do: PolicyVerdict;
   /** Which rule decided, for the audit and for people: `policy 3`, `grant g1`, `default`. */
@@ -117,7 +122,7 @@ export function permit(draft: Draft, input: Permit): void {
     draft.reply = before;
     return;
   }
-  const reply = answerUse(draft, input, member);
+  const reply = mayUse(draft, input, member);
   draft.reply = reply;
   const now = draft.state.sessions[input.session];
   if (now?.running?.id !== input.turn || reply === permitted) return;
@@ -125,33 +130,54 @@ export function permit(draft: Draft, input: Permit): void {
   putSession(draft, input.session, { ...now, running: { ...now.running, replies } });
 }
 
-function answerUse(draft: Draft, input: Permit, member: CrewMember): string {
-  const { tool, about } = input;
+/** What is asked to be used, and in which session. */
+export type Wanted = Pick<Permit, "session" | "call" | "tool" | "about" | "details" | "large">;
+
+/** Decides about one use, and writes it down. @returns {@link permitted}, or what the agent reads. */
+export function mayUse(draft: Draft, wanted: Wanted, member: CrewMember): string {
+  const { tool, about, call } = wanted;
   const decision = judgeUse(draft, { member, tool, about });
-  if (decision.do === "deny") return `Not done: ${tool} is not allowed to you here (${decision.because}).`;
+  const facts = {
+    what: tool,
+    by: member.id,
+    detail: about,
+    because: decision.because,
+    call,
+    ...subtaskOf(draft, wanted),
+  };
+  if (decision.do === "deny") {
+    draft.audit({ kind: "refusal", ...facts });
+    return `Not done: ${tool} is not allowed to you here (${decision.because}).`;
+  }
   // What is large asks even where a rule allows it; a person's grant counts for it.
-  const asks = decision.do === "ask" || (input.large === true && decision.grant === undefined);
+  const asks = decision.do === "ask" || (wanted.large === true && decision.grant === undefined);
   if (!asks) {
     if (decision.grant?.once === true) dropGrant(draft, decision.grant.id);
+    draft.audit({ kind: "tool", ...facts });
     return permitted;
   }
   const open = (draft.state.asks ?? []).find(
     ({ matter }) =>
       matter.kind === "permission" && matter.agent === member.id && matter.tool === tool && matter.about === about,
   );
-  if (open === undefined) askFor(draft, input, member);
+  if (open === undefined) askFor(draft, wanted, member);
   return `Not done yet: a person is asked whether you may. Do other work or end your turn; you are told the answer, and then do it again.`;
 }
 
-function askFor(draft: Draft, input: Permit, member: CrewMember): void {
-  const { tool, about, details } = input;
-  const session = draft.state.sessions[input.session];
-  const subtask = Object.values(draft.state.task?.subtasks ?? {}).find(
-    ({ thread }) => thread !== undefined && thread === session?.thread,
-  );
-  const why = subtask === undefined ? "" : ` for \`${subtask.id}\``;
+/** The subtask in whose thread it is wanted. */
+function subtaskOf(draft: Draft, { session: key }: Wanted): { readonly subtask?: string } {
+  const thread = draft.state.sessions[key]?.thread;
+  const found = Object.values(draft.state.task?.subtasks ?? {}).find((one) => one.thread === thread);
+  return thread === undefined || found === undefined ? {} : { subtask: found.id };
+}
+
+function askFor(draft: Draft, wanted: Wanted, member: CrewMember): void {
+  const { tool, about, details } = wanted;
+  const session = draft.state.sessions[wanted.session];
+  const { subtask } = subtaskOf(draft, wanted);
+  const why = subtask === undefined ? "" : ` for \`${subtask}\``;
   ask(draft, {
-    matter: { kind: "permission", session: input.session, agent: member.id, tool, about },
+    matter: { kind: "permission", session: wanted.session, agent: member.id, tool, about },
     text: `🔐 **${member.name} wants to use \`${tool}\`**${why}:\n\n${fenced(details ?? about)}`,
     options: [
       { id: "approve", key: "✅", label: "this once" },

@@ -29,6 +29,8 @@ export const steerers = `the permission \`supervise\` (or \`task\`, for who aske
 export function refuse(draft: Draft, message: Message, as: UserId | undefined, text: string): void {
   draft.notes.push({ kind: "refused", user: message.sender });
   if (draft.state.refused.includes(message.sender)) return;
+  // Later attempts are passed over without a trace: a stranger cannot fill the log.
+  draft.audit({ kind: "refusal", what: "message", by: message.sender, detail: text, event: message.event });
   draft.set({ refused: [...draft.state.refused, message.sender].slice(-refusedLimit) });
   const thread = inThread(message);
   const placed = { style: "notice" as const, mentions: [message.sender], ...thread };

@@ -46,7 +46,7 @@ function answerBy(draft: Draft, message: Message, words: string, option: "approv
   const answer = isOption ? { option, why: said } : option === "approve" ? readReply(ask, said) : undefined;
   if (answer === undefined)
     return `\`${ask.id}\` is not answered by that. ${line(ask)}\nReply to it, or name an option.`;
-  answerAsk(draft, ask, { ...answer, by: message.sender });
+  answerAsk(draft, ask, { ...answer, by: message.sender, event: message.event });
   const label = ask.options.find(({ id }) => id === answer.option)?.label;
   return `Noted: \`${ask.id}\`${label === undefined ? "" : `, **${label}**`}.`;
 }

@@ -48,7 +48,20 @@ export function commandRunner(commands: readonly Command[]): World["command"] {
       );
       return;
     }
-    answer(draft, message, obstacle(draft, message, command, words) ?? command.run(draft, message, words));
+    const refusal = obstacle(draft, message, command, words);
+    const { sender: by, event } = message;
+    if (refusal !== undefined) draft.audit({ kind: "refusal", what: `!crew ${name}`, by, detail: refusal, event });
+    // What only tells leaves no trace; answers to questions write their own.
+    else if (command.steers !== "no" || command.level === "task")
+      draft.audit({
+        kind: "command",
+        what: `!crew ${name}`,
+        by,
+        detail: words,
+        event,
+        because: `level ${command.level}`,
+      });
+    answer(draft, message, refusal ?? command.run(draft, message, words));
   };
 }
 

@@ -6,10 +6,11 @@ import { inThread, markOf } from "../placement.ts";
 import { ask } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import { idFrom } from "../draft.ts";
+import { hasRuleFor, mayUse, permitted } from "../policy.ts";
 import { putSession, sessionOfTurn } from "../turns.ts";
 import { type CrewMember, memberById } from "../world.ts";
 import { type Act, type Acting, epochOf, known, notNow } from "./acting.ts";
-import type { Action } from "./actions.ts";
+import { type Action, toolOf } from "./actions.ts";
 import { assignTo } from "./assign.ts";
 import { isClosed, openNeeds, taskStateOf } from "./derive.ts";
 import { askAboutSubtask, blockFor } from "./escalate.ts";
@@ -35,9 +36,11 @@ export function act(draft: Draft, input: Act): void {
     draft.reply = before;
     return;
   }
-  const reply = decideAction(draft, input, member, session);
+  const refusal = notPermitted(draft, input, member);
+  const reply = refusal ?? decideAction(draft, input, member, session);
   draft.reply = reply;
   if (input.action.kind === "look") return;
+  if (refusal === undefined) written(draft, input, member, reply);
   // Read again: the action may have changed the session, or ended it.
   const now = draft.state.sessions[input.session];
   if (now?.running?.id !== input.turn) return;
@@ -50,6 +53,54 @@ export function act(draft: Draft, input: Act): void {
       replies: { ...running.replies, [input.call]: reply },
     },
   });
+}
+
+/** What the policy says against it. What nobody has made a rule for is left to the rules of tasks. */
+function notPermitted(draft: Draft, { session, call, action }: Act, member: CrewMember): string | undefined {
+  const tool = toolOf[action.kind];
+  const about = "subtask" in action ? action.subtask : "";
+  if (!hasRuleFor(draft.world, tool)) return undefined;
+  const reply = mayUse(draft, { session, call, tool, about }, member);
+  return reply === permitted ? undefined : reply;
+}
+
+/** For the audit: what an agent did to the task, or was kept from doing. Progress is only talk. */
+function written(draft: Draft, { call, action }: Act, member: CrewMember, reply: string): void {
+  if (action.kind === "progress") return;
+  const isRefused = reply.startsWith("Not ");
+  draft.audit({
+    kind: isRefused ? "refusal" : "action",
+    what: toolOf[action.kind],
+    by: member.id,
+    detail: isRefused ? reply : detailOf(action),
+    ...("subtask" in action ? { subtask: action.subtask } : {}),
+    call,
+  });
+}
+
+function detailOf(action: Action): string {
+  switch (action.kind) {
+    case "plan":
+    case "revise":
+      return action.subtasks.map(({ id }) => id).join(", ");
+    case "assign":
+      return `to ${action.agent}`;
+    case "submit":
+      return action.commit === undefined ? action.summary : `${action.commit}: ${action.summary}`;
+    case "block":
+      return action.reason;
+    case "review":
+      return `${action.verdict}, ${action.score} of 5. ${action.comment}`;
+    case "concern":
+      return `${action.severity}: ${action.note}`;
+    case "ask":
+      return action.question;
+    case "claim":
+    case "release":
+    case "progress":
+    case "look":
+      return "";
+  }
 }
 
 /** What a worker hands in after its lease went to somebody else is not lost: it stays as a note. */

@@ -8,6 +8,22 @@ export interface RevisedSpec extends Partial<Omit<SubtaskSpec, "id">> {
   readonly cancel?: boolean;
 }
 
+/** The tool that each action comes from. */
+export const toolOf = {
+  plan: "plan_task",
+  revise: "revise_plan",
+  assign: "assign_subtask",
+  claim: "claim_subtask",
+  submit: "submit_work",
+  block: "report_blocked",
+  release: "release_subtask",
+  review: "review_work",
+  progress: "report_progress",
+  concern: "raise_concern",
+  ask: "ask_human",
+  look: "get_task",
+} as const satisfies Record<Action["kind"], string>;
+
 export type Action =
   | { readonly kind: "plan"; readonly subtasks: readonly SubtaskSpec[] }
   | { readonly kind: "revise"; readonly subtasks: readonly RevisedSpec[]; readonly reason: string }
