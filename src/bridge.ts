@@ -237,6 +237,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   const turns = createThinking({
     config,
     files: filing.files,
+    world,
     agents,
     sessions: journal.sessions,
     rooms,

@@ -99,6 +99,7 @@ export function createFiling(options: FilingOptions): Filing {
       diffBytes: config.files.diff_bytes,
       ignore: config.files.ignore,
       withdrawn: config.files.withdrawn,
+      askDeleted: config.files.ask_deleted,
     },
     secretIn: createSecretScanner().secretIn,
     data: config.data,

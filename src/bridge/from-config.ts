@@ -2,6 +2,7 @@
 import { promptsFor, type RolePrompts } from "../config/role-prompts.ts";
 import type { Config } from "../config/schema.ts";
 import { agentUserId, botUserId, type AgentId, type UserId } from "../core/ids.ts";
+import type { PolicyRule } from "../core/policy.ts";
 import type { CrewMember, Roster, World } from "../core/world.ts";
 import type { CrewMember as Worker } from "../crew/ports.ts";
 import type { GhostProfile } from "../matrix/ghosts.ts";
@@ -28,9 +29,21 @@ export function worldOf(config: Config, roster: Roster): World {
     command: commandRunner(crewCommands(version)),
     tasks,
     patrol: config.patrol,
-    policy: [],
+    policy: policyOf(config),
     roster,
   };
+}
+
+/** Where no wall stands around commands, a person is asked, unless a rule says otherwise. */
+function policyOf({ policy, sandbox }: Config): readonly PolicyRule[] {
+  const rules = policy.map(({ agent, role, tool, about, do: verdict }): PolicyRule => ({
+    ...(agent === undefined ? {} : { agent }),
+    ...(role === undefined ? {} : { role }),
+    ...(tool === undefined ? {} : { tool }),
+    ...(about === undefined ? {} : { about }),
+    do: verdict,
+  }));
+  return sandbox.mode === "none" ? [...rules, { tool: "run_command", do: "ask" }] : rules;
 }
 
 /** The agents as turns need them. The prompts are those of `loadRolePrompts`: read once, so that they stay the same bytes. */

@@ -1,5 +1,7 @@
 /** What agents think with: models, runtimes, their tools, and the turns that bring them together. */
 import type { Config } from "../config/schema.ts";
+import { hasRuleFor } from "../core/policy.ts";
+import type { World } from "../core/world.ts";
 import type { AgentId, EffectId, EventId } from "../core/ids.ts";
 import type { Clock, CrewMember } from "../crew/ports.ts";
 import { createTurns, type Turns } from "../crew/turns.ts";
@@ -28,6 +30,7 @@ export interface ThinkingOptions {
   readonly presence: Presence;
   /** What an agent's file tools do. */
   readonly files: TurnPortsOptions["files"];
+  readonly world: Pick<World, "policy">;
   /** Who waits for the event that an effect becomes. */
   readonly spoken: Map<EffectId, (event: EventId | undefined) => void>;
   readonly clock: Clock;
@@ -60,6 +63,7 @@ export function createThinking(options: ThinkingOptions): Turns {
       homeserver,
       recent: (...asked) => reads.recent(...asked),
       files: options.files,
+      hasRuleFor: (tool) => hasRuleFor(options.world, tool),
       spoken,
       attachmentBytes: limits.attachment_bytes,
       signal: options.signal,

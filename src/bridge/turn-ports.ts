@@ -2,6 +2,8 @@
 import type { RunTurn } from "../core/effect.ts";
 import { CrewError, reasonOf } from "../core/errors.ts";
 import { agentUserId, asMxcUri, type EffectId, type EventId, type RoomId, type UserId } from "../core/ids.ts";
+import type { FileRequest } from "../core/files.ts";
+import { permitted } from "../core/policy.ts";
 import type { Action } from "../core/tasks/actions.ts";
 import type { TurnPorts } from "../crew/ports.ts";
 import type { Files, FileTurn } from "../files/files.ts";
@@ -23,7 +25,9 @@ export interface TurnPortsOptions {
     call: { readonly signal: AbortSignal },
   ) => Promise<readonly SaidInRoom[]>;
   /** What an agent's file tools do. */
-  readonly files: Pick<Files, "use" | "handIn" | "ended">;
+  readonly files: Pick<Files, "use" | "handIn" | "ended" | "isLarge">;
+  /** Whether the policy may say something about a tool. */
+  readonly hasRuleFor: (tool: string) => boolean;
   /** Who waits for the event that an effect becomes; called once the effect is over. */
   readonly spoken: Map<EffectId, (event: EventId | undefined) => void>;
   /** `limits.attachment_bytes` */
@@ -108,8 +112,24 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
       return reply ?? "Not done.";
     },
 
-    files: (room, effect, _call, request, wanted) =>
-      options.files.use(room, fileTurn(effect), request, AbortSignal.any([wanted, signal])),
+    async files(room, effect, call, request, wanted) {
+      const turn = fileTurn(effect);
+      const { session, turn: id } = effect;
+      const large = request.kind === "delete" && (await options.files.isLarge(room, turn, request.path));
+      const asked = {
+        kind: "permit",
+        session,
+        turn: id,
+        call,
+        ...whatOf(request),
+        ...(large ? { large } : {}),
+      } as const;
+      if (changes(request) || options.hasRuleFor(asked.tool)) {
+        const { reply } = await rooms.put(room, asked);
+        if (reply !== permitted) return reply ?? "Not done.";
+      }
+      return options.files.use(room, turn, request, AbortSignal.any([wanted, signal]));
+    },
 
     async readRoom(room, { agent, thread }, limit) {
       try {
@@ -121,6 +141,46 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
       }
     },
   };
+}
+
+/** What only looks leaves no trace, and needs no leave where no rule speaks of it. */
+function changes({ kind }: FileRequest): boolean {
+  return kind !== "list" && kind !== "history" && kind !== "read";
+}
+
+const fileTools = {
+  list: "list_files",
+  history: "file_history",
+  restore: "restore_file",
+  read: "read_file",
+  write: "write_file",
+  edit: "edit_file",
+  delete: "delete_file",
+  run: "run_command",
+} as const satisfies Record<FileRequest["kind"], string>;
+
+/** Most of a file's new content that a person is shown in a question. */
+const shownChars = 3_000;
+
+/** The tool, what it is about, and what a person should see of it. */
+function whatOf(request: FileRequest): { readonly tool: string; readonly about: string; readonly details?: string } {
+  const tool = fileTools[request.kind];
+  if (request.kind === "run") return { tool, about: request.command };
+  const about = request.path;
+  const cut = (text: string): string => (text.length > shownChars ? `${text.slice(0, shownChars)}\n[…]` : text);
+  switch (request.kind) {
+    case "write":
+      return { tool, about, details: `${about}\n\n${cut(request.content)}` };
+    case "edit":
+      return { tool, about, details: `${about}\n\n- ${cut(request.old)}\n+ ${cut(request.new)}` };
+    case "restore":
+      return { tool, about, details: `${about} as it was in ${request.commit}` };
+    case "list":
+    case "history":
+    case "read":
+    case "delete":
+      return { tool, about };
+  }
 }
 
 type Submit = Extract<Action, { kind: "submit" }>;

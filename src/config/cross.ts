@@ -5,9 +5,16 @@ export function crossProblems(raw: unknown): Problem[] {
   const agents = valueAt(raw, ["agents"]);
   const models = valueAt(raw, ["models"]);
   if (!Array.isArray(agents)) return [];
+  const policy = valueAt(raw, ["policy"]);
+  const ids = agents.map((agent: unknown) => valueAt(agent, ["id"]));
+  const strangers = (Array.isArray(policy) ? policy : []).flatMap((rule: unknown, index): Problem[] => {
+    const agent = valueAt(rule, ["agent"]);
+    if (typeof agent !== "string" || ids.includes(agent)) return [];
+    return [{ path: ["policy", index, "agent"], text: `names the agent ${agent}, which agents does not have` }];
+  });
   const names = typeof models === "object" && models !== null ? Object.keys(models) : [];
   const first = new Map<unknown, number>();
-  return agents.flatMap((agent, index): Problem[] => {
+  const own = agents.flatMap((agent, index): Problem[] => {
     const problems: Problem[] = [];
     const id = valueAt(agent, ["id"]);
     const earlier = typeof id === "string" ? first.get(id) : undefined;
@@ -27,4 +34,5 @@ export function crossProblems(raw: unknown): Problem[] {
     }
     return problems;
   });
+  return [...own, ...strangers];
 }

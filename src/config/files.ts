@@ -49,6 +49,9 @@ export const files = z
         "Patterns as in .gitignore of what is never recorded, beside a task's own .gitignore. The default names what " +
           "programs make anew by themselves; build, dist and target are not in it, since they may hold what was asked for.",
       ),
+    ask_deleted: count(0)
+      .default(20)
+      .describe("A person is asked before an agent deletes a folder with more files than that."),
     withdrawn: z
       .enum(["keep", "purge"])
       .default("keep")

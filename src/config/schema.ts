@@ -9,6 +9,7 @@ import { avatar, count, httpUrl, isActor, serverName } from "./fields.ts";
 import { files, sandbox } from "./files.ts";
 import { limits } from "./limits.ts";
 import { model } from "./models.ts";
+import { policy } from "./policy.ts";
 import { patrol, tasks } from "./tasks.ts";
 
 const homeserver = z.strictObject({
@@ -99,6 +100,7 @@ export const configSchema = z.strictObject({
   patrol: patrol.describe("From when on the bridge counts something in a task as wrong, and acts or asks."),
   files: files.describe("How the files of tasks are recorded."),
   sandbox: sandbox.describe("What the commands of agents can reach and use."),
+  policy: policy.meta({ sample: [{ tool: "run_command", about: "npm publish*", do: "deny" }] }),
   limits: limits.describe("Sizes, time-outs and the breaker that ends loops between agents."),
   logging: logging.describe("What is written to standard error. Never a secret, and no message's text at info."),
 });

@@ -125,7 +125,8 @@ export function permit(draft: Draft, input: Permit): void {
   const reply = mayUse(draft, input, member);
   draft.reply = reply;
   const now = draft.state.sessions[input.session];
-  if (now?.running?.id !== input.turn || reply === permitted) return;
+  // A turn that runs again after a crash is answered the same, and uses nothing up twice.
+  if (now?.running?.id !== input.turn) return;
   const replies = { ...now.running.replies, [input.call]: reply };
   putSession(draft, input.session, { ...now, running: { ...now.running, replies } });
 }

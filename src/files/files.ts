@@ -11,6 +11,8 @@ import type { AgentId, CommitHash, EffectId, EventId, RoomId, TurnId } from "../
 import type { RoomState } from "../core/room.ts";
 import { isClosed } from "../core/tasks/derive.ts";
 import { workplaceOf } from "../core/tasks/files.ts";
+import { countBelow } from "./operations/count.ts";
+import { placeIn } from "./paths.ts";
 import { doJob } from "./jobs.ts";
 import type { JobMedia } from "./looks.ts";
 import { operate } from "./operations/operate.ts";
@@ -94,6 +96,24 @@ export class Files implements AsyncDisposable {
         "a file tool failed",
       );
       return `Not done: ${error.message} ${error.todo}`;
+    }
+  }
+
+  /** Whether deleting a path takes more files than an agent may without asking. */
+  async isLarge(room: RoomId, turn: FileTurn, given: string): Promise<boolean> {
+    const state = this.#options.bridge.state(room);
+    const place = state === undefined ? undefined : workplaceOf(state, turn.agent, turn.thread);
+    if (place?.kind !== "work" || !given.endsWith("/")) return false;
+    try {
+      const task = await this.#task(room);
+      const open = await task.exclusive(() => openTree(task, turn.agent, place));
+      const { relative } = await placeIn(open.tree, given, "entry");
+      return (
+        (await countBelow(open.tree, relative, this.#options.settings.askDeleted)) > this.#options.settings.askDeleted
+      );
+    } catch {
+      // What cannot be looked at is refused, with the reason, by the tool itself.
+      return false;
     }
   }
 

@@ -28,6 +28,8 @@ export interface FilesSettings {
   readonly diffBytes: number;
   readonly ignore: readonly string[];
   readonly withdrawn: "keep" | "purge";
+  /** Files in a folder above which a person is asked before it is deleted. */
+  readonly askDeleted: number;
 }
 
 /** What the files need of the bridge. */

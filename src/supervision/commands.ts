@@ -4,7 +4,7 @@ import type { Message } from "../core/input.ts";
 import { powerOf, steeringPower } from "../core/power.ts";
 import { may, maySteer, refuse } from "../core/steering.ts";
 import type { World } from "../core/world.ts";
-import { answerCommands } from "./answer-commands.ts";
+import { answerCommands, grantCommands } from "./answer-commands.ts";
 import { type Command, quoted, usageOf } from "./command.ts";
 import { fileCommands } from "./file-commands.ts";
 import { talkCommands } from "./talk-commands.ts";
@@ -25,6 +25,7 @@ export function crewCommands(version: string): readonly Command[] {
     ...taskCommands,
     ...fileCommands,
     ...answerCommands,
+    ...grantCommands,
     ...talkCommands(version),
   ];
   return table;

@@ -9,6 +9,7 @@ const noFiles: TurnPortsOptions["files"] = {
   use: async () => "Not done.",
   handIn: async () => ({ kind: "ready" }),
   ended: async () => undefined,
+  isLarge: async () => false,
 };
 
 function portsWith(
@@ -37,6 +38,7 @@ function portsWith(
     },
     recent: over.recent ?? (async () => []),
     files: over.files ?? noFiles,
+    hasRuleFor: () => false,
     spoken: new Map(),
     attachmentBytes: 1,
     signal: new AbortController().signal,

@@ -16,6 +16,7 @@ describe("files", () => {
       quiet_most_ms: 10_000,
       diff_bytes: 4000,
       ignore: files.ignore,
+      ask_deleted: 20,
       withdrawn: "keep",
       git: "git",
     });
@@ -35,6 +36,7 @@ describe("files", () => {
       quiet_most_ms: 0,
       diff_bytes: 0,
       ignore: ["*.log", "!keep.log"],
+      ask_deleted: 20,
       withdrawn: "purge",
       git: "git2",
     });

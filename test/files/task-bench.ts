@@ -76,6 +76,7 @@ export class TaskBench {
         diffBytes: 1_000,
         ignore: ["node_modules/"],
         withdrawn: "keep",
+        askDeleted: 20,
         ...this.#options,
       },
       secretIn: createSecretScanner().secretIn,

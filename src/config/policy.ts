@@ -1,0 +1,28 @@
+/** `policy`: what agents may do with which tool. The keys are the core's. */
+import { z } from "zod";
+import { verdicts } from "../core/policy.ts";
+import { agentId, word } from "./fields.ts";
+
+const pattern = z.string().min(1, { error: "is empty; leave the key out, or write * for everything" });
+
+const rule = z.strictObject({
+  agent: agentId.optional().describe("Only for this agent.").meta({ sample: "bo" }),
+  role: word.optional().describe("Only for agents with this role.").meta({ sample: "executor" }),
+  tool: pattern
+    .optional()
+    .describe("Only for this tool; * stands for any characters. docs/tasks.md lists the tools.")
+    .meta({ sample: "run_command" }),
+  about: pattern
+    .optional()
+    .describe("Only for this command, path, host, subtask or receiver; * stands for any characters.")
+    .meta({ sample: "npm publish*" }),
+  do: z.enum(verdicts).describe("allow, ask a person each time, or deny."),
+});
+
+export const policy = z
+  .array(rule)
+  .default([])
+  .describe(
+    "Rules for agents' tools, in order: the first that fits decides. What no rule fits is allowed, but for commands " +
+      "without a sandbox, which are asked about. What leads out of the task's files is refused always.",
+  );

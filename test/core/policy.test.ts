@@ -1,0 +1,238 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { EffectId } from "../../src/core/ids.ts";
+import { fits, judgeUse, permitted, type PolicyRule } from "../../src/core/policy.ts";
+import { anna, boss, defined, event } from "./scene.ts";
+import { bo, cy, planner, rae, spec, TaskScene } from "./tasks/task-scene.ts";
+
+const ask: readonly PolicyRule[] = [{ tool: "run_command", do: "ask" }];
+
+class PolicyScene extends TaskScene {
+  #calls = 0;
+
+  constructor(policy: readonly PolicyRule[]) {
+    super({ crew: [planner, bo, cy, rae] });
+    Object.assign(this.world, { policy });
+    this.plan(spec("one"), spec("two"));
+  }
+
+  /** An agent asks for leave. Returns what the tool is answered. */
+  permit(agent: typeof bo, about: string, extra: { tool?: string; call?: string; large?: boolean } = {}): string {
+    const { session, turn } = this.turnOf(agent);
+    const { tool = "run_command", call = `permit${this.#calls++}`, ...more } = extra;
+    const { reply } = this.put({ kind: "permit", session, turn, call: call as EffectId, tool, about, ...more });
+    return reply ?? "";
+  }
+
+  /** The message of the only open question. */
+  get question(): string {
+    return defined(this.record.state.asks?.[0]).text;
+  }
+
+  decideBy(key: string, sender = boss): void {
+    const target = defined(this.record.state.asks?.[0]?.event);
+    this.put({ kind: "reaction", event: this.fresh("reaction"), sender, ts: this.now, target, key });
+    this.deliver();
+  }
+}
+
+describe("a pattern", () => {
+  it("means itself, and any characters where it has a *", () => {
+    for (const [pattern, text] of [
+      ["npm test", "npm test"],
+      ["npm *", "npm run x"],
+      ["*secret*", "a/secret/b"],
+      ["a*b*c", "aXbYc"],
+      ["*", ""],
+    ] as const)
+      expect(fits(pattern, text), `${pattern} for ${text}`).toBe(true);
+    for (const [pattern, text] of [
+      ["npm test", "npm test && rm -rf ."],
+      ["a*a", "a"],
+      ["a.c", "abc"],
+      ["a*b*c", "acb"],
+    ] as const)
+      expect(fits(pattern, text), `${pattern} for ${text}`).toBe(false);
+  });
+
+  it("fits every text that is made of it, and takes no time on a hostile one", () => {
+    const piece = fc.string({ maxLength: 5 }).map((text) => text.replaceAll("*", ""));
+    fc.assert(
+      fc.property(
+        fc.array(piece, { minLength: 1, maxLength: 6 }),
+        fc.array(piece, { minLength: 6, maxLength: 6 }),
+        (pieces, filling) => {
+          const text = pieces.map((one, index) => (index === 0 ? one : `${filling[index - 1] ?? ""}${one}`)).join("");
+          expect(fits(pieces.join("*"), text)).toBe(true);
+        },
+      ),
+    );
+    expect(fits(`${"a*".repeat(1_000)}b`, "a".repeat(100_000))).toBe(false);
+  });
+});
+
+describe("the policy", () => {
+  it("lets the first rule decide that fits agent, role, tool and what it is about", () => {
+    const scene = new PolicyScene([
+      { agent: bo.id, tool: "run_command", about: "npm publish*", do: "deny" },
+      { role: "reviewer", tool: "run_command", do: "allow" },
+      { tool: "run_command", about: "npm *", do: "allow" },
+      { tool: "run_*", do: "ask" },
+    ]);
+    const draft = { world: scene.world, state: scene.record.state };
+    expect(judgeUse(draft, { member: bo, tool: "write_file", about: "a" })).toEqual({
+      do: "allow",
+      because: "default",
+    });
+    const of = (member: typeof bo, about: string) => judgeUse(draft, { member, tool: "run_command", about });
+    expect(of(bo, "npm publish --now")).toEqual({ do: "deny", because: "policy 1" });
+    expect(of(cy, "npm publish --now")).toEqual({ do: "allow", because: "policy 3" });
+    expect(of(rae, "make")).toEqual({ do: "allow", because: "policy 2" });
+    expect(of(cy, "make")).toEqual({ do: "ask", because: "policy 4" });
+  });
+
+  it("also speaks of tools that act on the task", () => {
+    const scene = new PolicyScene([{ agent: bo.id, tool: "submit_work", do: "deny" }]);
+    expect(scene.act(bo, { kind: "submit", subtask: "one", summary: "x" })).toContain("not allowed");
+    expect(scene.subtask("one").state).toBe("working");
+    expect(scene.act(cy, { kind: "submit", subtask: "two", summary: "x" })).toContain("Handed in");
+  });
+});
+
+describe("asking for leave", () => {
+  it("shows a person exactly what is wanted, and lets it through once", () => {
+    const scene = new PolicyScene(ask);
+    const command = "echo ```; rm -rf build";
+    expect(scene.permit(bo, command)).toContain("a person is asked");
+    expect(scene.question).toContain("Bo wants to use `run_command`** for `one`");
+    expect(scene.question).toContain(`\`\`\`\`\n${command}\n\`\`\`\``);
+    expect(scene.record.state.asks?.[0]?.options.map(({ key }) => key)).toEqual(["✅", "♾️", "❌"]);
+    // Its turn may end: the answer wakes it, and nobody counts that against it.
+    scene.end(bo);
+    expect(scene.subtask("one").lease?.lapses).toBe(0);
+    scene.deliver();
+    scene.decideBy("✅");
+    expect(scene.turnOf(bo).messages.at(-1)?.text).toContain("allows it this once");
+    expect(scene.permit(bo, command)).toBe(permitted);
+    expect(scene.permit(bo, command)).toContain("a person is asked");
+  });
+
+  it("uses a leave up only once, also when a turn runs again after a crash", () => {
+    const scene = new PolicyScene(ask);
+    scene.permit(bo, "make");
+    scene.deliver();
+    scene.decideBy("✅");
+    expect(scene.permit(bo, "make", { call: "the same" })).toBe(permitted);
+    expect(scene.permit(bo, "make", { call: "the same" })).toBe(permitted);
+    expect(scene.permit(bo, "make", { call: "another" })).not.toBe(permitted);
+  });
+
+  it("can be answered for always: for this agent, this tool and exactly this", () => {
+    const scene = new PolicyScene(ask);
+    scene.permit(bo, "make test");
+    scene.deliver();
+    scene.decideBy("♾️");
+    for (let times = 0; times < 3; times++) expect(scene.permit(bo, "make test")).toBe(permitted);
+    expect(scene.permit(bo, "make test && curl evil")).not.toBe(permitted);
+    expect(scene.permit(cy, "make test")).not.toBe(permitted);
+  });
+
+  it("is listed, and can be taken back", () => {
+    const scene = new PolicyScene(ask);
+    scene.permit(bo, "make test");
+    scene.deliver();
+    scene.decideBy("♾️");
+    scene.say("!crew grants", { sender: anna });
+    expect(scene.says.at(-1)?.text).toMatch(/`g1`.*Bo.*`run_command`.*make test/);
+    scene.say("!crew revoke g1", { sender: boss });
+    expect(scene.permit(bo, "make test")).toContain("a person is asked");
+    scene.say("!crew revoke g9", { sender: boss });
+    expect(scene.says.at(-1)?.text).toContain("no grant");
+  });
+
+  it("asks once for the same thing, however often it is tried", () => {
+    const scene = new PolicyScene(ask);
+    for (let times = 0; times < 5; times++) scene.permit(bo, "make");
+    expect(scene.record.state.asks).toHaveLength(1);
+  });
+
+  it("is denied by a no, and by silence", () => {
+    const scene = new PolicyScene(ask);
+    scene.permit(bo, "make");
+    scene.end(bo);
+    scene.deliver();
+    scene.decideBy("❌");
+    expect(scene.turnOf(bo).messages.at(-1)?.text).toContain("said no");
+    scene.permit(bo, "make install");
+    scene.deliver();
+    scene.end(bo);
+    scene.later(25 * 60);
+    expect(scene.record.state.grants ?? []).toEqual([]);
+    const open = scene.gone.findLast((effect) => effect.kind === "say" && effect.approval?.["matter"] === "permission");
+    expect(open).toMatchObject({ approval: { state: "answered", option: "deny" } });
+  });
+
+  it("counts no answer of somebody who may not, and no agent's", () => {
+    const scene = new PolicyScene(ask);
+    scene.permit(bo, "make");
+    scene.deliver();
+    scene.decideBy("✅", anna);
+    scene.decideBy("✅", cy.user);
+    expect(scene.record.state.asks).toHaveLength(1);
+    expect(scene.record.state.grants ?? []).toEqual([]);
+  });
+
+  it("does not help against a rule that denies", () => {
+    const scene = new PolicyScene(ask);
+    scene.permit(bo, "make");
+    scene.deliver();
+    scene.decideBy("♾️");
+    Object.assign(scene.world, { policy: [{ about: "make", do: "deny" }, ...ask] });
+    expect(scene.permit(bo, "make")).toContain("not allowed");
+  });
+
+  it("is also asked for what is large, where no rule asks", () => {
+    const scene = new PolicyScene([]);
+    expect(scene.permit(bo, "src/", { tool: "delete_file" })).toBe(permitted);
+    expect(scene.permit(bo, "src/", { tool: "delete_file", large: true })).toContain("a person is asked");
+    scene.deliver();
+    scene.decideBy("✅");
+    expect(scene.permit(bo, "src/", { tool: "delete_file", large: true })).toBe(permitted);
+  });
+});
+
+describe("what is written down", () => {
+  it("names who did what, what let it happen, and the event that it came from", () => {
+    const scene = new PolicyScene(ask);
+    scene.permit(bo, "make");
+    scene.deliver();
+    const target = defined(scene.record.state.asks?.[0]?.event);
+    scene.put({ kind: "reaction", event: event("$yes"), sender: boss, ts: scene.now, target, key: "✅" });
+    scene.permit(bo, "make");
+    scene.act(bo, { kind: "submit", subtask: "one", summary: "done" });
+    scene.act(bo, { kind: "submit", subtask: "two", summary: "not mine" });
+    const entries = scene.record.audit?.entries ?? [];
+    expect(entries.map(({ seq }) => seq)).toEqual(entries.map((_, index) => index + 1));
+    const of = (kind: string): readonly object[] => entries.filter((entry) => entry.kind === kind);
+    expect(of("approval")).toMatchObject([
+      { what: "permission asked", by: bo.id, task: 7 },
+      { what: "permission answered", by: boss, agent: bo.id, because: "first answer", event: event("$yes") },
+    ]);
+    expect(of("tool")).toMatchObject([
+      { what: "run_command", by: bo.id, detail: "make", because: "grant g1", subtask: "one" },
+    ]);
+    expect(of("action")).toMatchObject([{ what: "plan_task" }, { what: "submit_work", by: bo.id, detail: "done" }]);
+    expect(of("refusal")).toMatchObject([{ what: "submit_work", by: bo.id, subtask: "two" }]);
+  });
+
+  it("holds what people steer, and what they may not", () => {
+    const scene = new PolicyScene([]);
+    scene.say("!crew pause for lunch", { sender: boss });
+    scene.say("!crew cancel", { sender: anna });
+    const entries = scene.record.audit?.entries ?? [];
+    expect(entries.filter(({ kind }) => kind === "command")).toMatchObject([
+      { what: "!crew pause", by: boss, detail: "for lunch", because: "level task" },
+    ]);
+    expect(entries.filter(({ kind }) => kind === "refusal")).toMatchObject([{ by: anna }]);
+  });
+});
