@@ -2,7 +2,10 @@
  * What a decision wants done outside. Effects are kept in the room's record until they are done, and each has an id
  * made from its cause, so that doing one twice (after a crash, after a lost answer) is seen once.
  */
+import type { AuditKind } from "./audit.ts";
+import type { Ask } from "./asks.ts";
 import type { AgentId, EffectId, EventId, RoomId, SessionId, TurnId, UserId } from "./ids.ts";
+import type { DayScope } from "./budget.ts";
 import type { FilesJobEffect, MediaFile, PublishCommit } from "./files.ts";
 import type { Task, Work } from "./tasks/task.ts";
 
@@ -80,6 +83,21 @@ export interface OpenTask {
   readonly thread?: EventId;
 }
 
+/** Looks into the audit log; what it says comes back as `recalled`. */
+export interface Recall {
+  readonly kind: "recall";
+  readonly id: EffectId;
+  /** The newest of this room's entries. */
+  readonly limit: number;
+  readonly agent?: AgentId;
+  readonly what?: AuditKind;
+  /** In HQ: of all rooms. */
+  readonly everywhere: boolean;
+  /** Whose command it answers. */
+  readonly asked: { readonly event: EventId; readonly by: UserId };
+  readonly thread?: EventId;
+}
+
 /** Takes a message of ours back. */
 export interface Redact {
   readonly kind: "redact";
@@ -125,6 +143,8 @@ export interface Follow {
   readonly via: readonly string[];
   /** Which conversations go on there, and what waits in them. */
   readonly carried: readonly Carried[];
+  /** Agents' questions and permissions that wait for a person, and are asked again there. */
+  readonly asks?: readonly Ask[];
   /** The task that goes on there. */
   readonly task?: Task;
 }
@@ -169,11 +189,22 @@ export interface RunTurn {
   readonly direct: boolean;
 }
 
+/** A limit for a day that is used up. */
+export interface DayLimit {
+  readonly scope: DayScope;
+  /** Whole days since 1970, UTC. */
+  readonly day: number;
+  /** In words: the same limit is asked about once. */
+  readonly limit: string;
+}
+
 /** Tells the people in HQ something that has no better place. */
 export interface Announce {
   readonly kind: "announce";
   readonly id: EffectId;
   readonly text: string;
+  /** Set when HQ is to ask whether a limit for a day goes on. */
+  readonly budget?: DayLimit;
 }
 
 /** Forgets in a runtime's history what came of one turn (a redaction). */
@@ -197,6 +228,7 @@ export type Effect =
   | SetState
   | React
   | Redact
+  | Recall
   | Invite
   | OpenTask
   | FilesJobEffect

@@ -1,16 +1,20 @@
 /** What a turn's words, and the outcome of effects, change in the room. */
 import { inThread, markOf } from "./placement.ts";
 import { askDone } from "./answers.ts";
+import { watchAnswers, watchRate } from "./breaker.ts";
+import { countUsage } from "./budget.ts";
 import type { Draft } from "./draft.ts";
 import type { Effect } from "./effect.ts";
 import type { EffectId, EventId, UserId } from "./ids.ts";
 import type { OwnInput, TurnOutcome } from "./input.ts";
+import { withdraw } from "./asks.ts";
 import { maySpeak } from "./power.ts";
+import { isHeldBack } from "./read-only.ts";
 import { type RunningTurn, saidLimit, type Session } from "./room.ts";
 import { taskSaid } from "./tasks/hooks.ts";
 import { mergeFailed } from "./tasks/merging.ts";
 import { turnOver } from "./tasks/turn-over.ts";
-import { begin, beginAll, conclude, placement, putSession, sessionOfTurn } from "./turns.ts";
+import { agentOf, begin, beginAll, conclude, placement, putSession, sessionOfTurn } from "./turns.ts";
 import { memberById } from "./world.ts";
 
 type Of<Kind extends OwnInput["kind"]> = Extract<OwnInput, { kind: Kind }>;
@@ -31,13 +35,23 @@ export function turnSpeaks(draft: Draft, input: Of<"turnSpeaks">): void {
 }
 
 export function turnEnded(draft: Draft, input: Of<"turnEnded">): void {
+  // Also of a turn that is not wanted any more: it was paid for. And before the next one begins.
+  used(draft, input, input.session);
   const session = sessionOfTurn(draft, input.session, input.turn);
   if (session === undefined) return;
   const last = lastWords(input.outcome, session.running);
   conclude(draft, input.session);
   if (last !== undefined) sayLast(draft, session, session.running, last);
   begin(draft, input.session);
+  watchAnswers(draft, session.agent, session.running, input.outcome);
   turnOver(draft, session, session.running, input);
+}
+
+/** What a turn used is counted, and may be too much. `ending`: its session, when it is over. */
+export function used(draft: Draft, { session, turn, usage = [] }: Of<"turnEnded" | "used">, ending?: string): void {
+  if (usage.length === 0) return;
+  countUsage(draft, agentOf(session), usage, ending);
+  watchRate(draft, turn);
 }
 
 interface LastWords {
@@ -55,6 +69,7 @@ function lastWords(outcome: TurnOutcome, running: RunningTurn): LastWords | unde
       if (text.trim() !== "") return { text, style: "message" };
       return running.calls.length > 0 ? undefined : { text: "(I ended my turn without a word.)", style: "notice" };
     case "cancelled":
+      if (running.stoppedFor !== undefined) return after(`⏹ Stopped: ${running.stoppedFor}.`);
       return after(running.stoppedBy === undefined ? "⏹ Stopped." : `⏹ Stopped by ${running.stoppedBy}.`);
     case "failed":
       return { ...after(`⚠️ ${outcome.sentence} ${outcome.todo}`.trim()), error: outcome.code };
@@ -89,8 +104,18 @@ export function done(draft: Draft, input: Of<"done">): void {
   taskSaid(draft, effect, event);
 }
 
+/** The audit log was read: who asked is told. */
+export function recalled(draft: Draft, { effect: id, text }: Of<"recalled">): void {
+  const effect = draft.outbox.find((other) => other.id === id);
+  if (effect?.kind !== "recall") return;
+  const { asked } = effect;
+  draft.notice(`${id}:told`, text, { replyTo: asked.event, mentions: [asked.by], ...inThread(effect) });
+}
+
 /** All goes on in the next room. */
 function moveOut(draft: Draft): void {
+  for (const { id, as = draft.world.bot } of draft.state.asks ?? [])
+    if (draft.isJoined(as) && maySpeak(draft.state, as)) withdraw(draft, id, "The room was replaced: it is asked there.");
   const { task: _moved, asks: _asked, ...rest } = draft.state;
   draft.state = { ...rest, sessions: {} };
 }
@@ -182,6 +207,13 @@ export function failed(draft: Draft, input: Of<"failed">): void {
           ...inThread(effect),
         });
       return;
+    case "recall":
+      draft.notice(told, `⚠️ The audit log could not be read. ${input.sentence}`, {
+        error: input.code,
+        replyTo: effect.asked.event,
+        ...inThread(effect),
+      });
+      return;
     case "redact":
     case "leave":
     case "forget":
@@ -206,9 +238,9 @@ function stayHere(draft: Draft): void {
   beginAll(draft);
 }
 
-/** Who is muted says it when the mute ends: until then it stays in the outbox. See `voiceReturns`. */
-function isHeld(draft: Draft, effect: Effect): boolean {
-  return effect.kind === "say" && draft.isJoined(effect.as) && !maySpeak(draft.state, effect.as);
+/** What may not be done now stays in the outbox until it may. */
+function isHeld({ world, state }: Draft, effect: Effect): boolean {
+  return isHeldBack(world, state, effect);
 }
 
 /** The message that later edits were to replace does not exist: they become messages of their own. */

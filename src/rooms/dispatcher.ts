@@ -168,7 +168,8 @@ function orderOf(room: RoomId, effect: Effect): string {
       // What people ask to see need not wait for a large merge.
       return `${room} files ${effect.job.kind}`;
     case "redact":
-      return `${room} redact`;
+    case "recall":
+      return `${room} ${effect.kind}`;
     case "invite":
       return `${room} invite ${effect.user}`;
     case "openTask":

@@ -3,8 +3,6 @@ import { answerAsk, readReply, repliedAsk } from "../core/answers.ts";
 import { type Ask, askById, mayAnswer } from "../core/asks.ts";
 import type { Draft } from "../core/draft.ts";
 import type { Message } from "../core/input.ts";
-import { dropGrant, type Grant } from "../core/policy.ts";
-import { nameIn } from "../core/world.ts";
 import { steerers } from "../core/steering.ts";
 import { type Command, firstWord, quoted } from "./command.ts";
 
@@ -30,41 +28,6 @@ export const answerCommands: readonly Command[] = [
     run: (draft, message, words) => answerBy(draft, message, words, "deny"),
   },
 ];
-
-export const grantCommands: readonly Command[] = [
-  {
-    name: "grants",
-    usage: "",
-    help: "Lists what people have let agents do in this room.",
-    level: "observe",
-    steers: "no",
-    run: (draft) => {
-      const { grants = [] } = draft.state;
-      return grants.length === 0
-        ? "Nothing was granted here."
-        : grants.map((grant) => grantLine(draft, grant)).join("\n");
-    },
-  },
-  {
-    name: "revoke",
-    usage: "<grant>",
-    help: "Takes a grant back: from then on the agent asks again.",
-    level: "task",
-    steers: "always",
-    run: (draft, _message, words) => {
-      const id = words.trim().replaceAll("`", "").toLowerCase();
-      const grant = dropGrant(draft, id);
-      return grant === undefined
-        ? `There is no grant ${quoted(id)}. \`!crew grants\` lists them.`
-        : `Taken back: ${grantLine(draft, grant)}`;
-    },
-  },
-];
-
-function grantLine({ world }: Draft, { id, agent, tool, about, once, by }: Grant): string {
-  const short = about.length > 200 ? `${about.slice(0, 200)}…` : about;
-  return `- \`${id}\` ${nameIn(world)(agent)} may use \`${tool}\` ${once ? "once" : "always"}, by ${by}: \`${short.replaceAll("`", "'")}\``;
-}
 
 function answerBy(draft: Draft, message: Message, words: string, option: "approve" | "deny"): string {
   const asks = draft.state.asks ?? [];

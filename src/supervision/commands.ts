@@ -4,11 +4,12 @@ import type { Message } from "../core/input.ts";
 import { powerOf, steeringPower } from "../core/power.ts";
 import { may, maySteer, refuse } from "../core/steering.ts";
 import type { World } from "../core/world.ts";
-import { answerCommands, grantCommands } from "./answer-commands.ts";
+import { answerCommands } from "./answer-commands.ts";
 import { type Command, quoted, usageOf } from "./command.ts";
 import { fileCommands } from "./file-commands.ts";
 import { talkCommands } from "./talk-commands.ts";
 import { taskCommands } from "./task-commands.ts";
+import { auditCommand, grantCommands } from "./watch-commands.ts";
 
 /** @param version The bridge's version, for `!crew version`. */
 export function crewCommands(version: string): readonly Command[] {
@@ -26,6 +27,7 @@ export function crewCommands(version: string): readonly Command[] {
     ...fileCommands,
     ...answerCommands,
     ...grantCommands,
+    auditCommand,
     ...talkCommands(version),
   ];
   return table;

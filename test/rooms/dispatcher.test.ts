@@ -49,6 +49,7 @@ function open(say: Doers["say"], others: Partial<Doers> = {}): Desk {
       files: nothing,
       publish: nothing,
       redact: nothing,
+      recall: nothing,
       turn: async () => "later",
       ...others,
     },
