@@ -31,6 +31,16 @@ export class Entries {
     await this.#access.write(() => this.#keyv.set(key, value));
   }
 
+  /** The values of these keys, in their order. */
+  many(keys: readonly string[]): Promise<(string | undefined)[]> {
+    return this.#access.read(() => this.#keyv.getMany<string>([...keys]));
+  }
+
+  /** All of them or none: one transaction on every store. */
+  async setMany(entries: readonly { readonly key: string; readonly value: string }[]): Promise<void> {
+    await this.#access.write(() => this.#keyv.setMany([...entries]));
+  }
+
   async delete(keys: readonly string[]): Promise<void> {
     if (keys.length > 0) await this.#access.write(() => this.#keyv.deleteMany([...keys]));
   }
@@ -53,7 +63,7 @@ export class Entries {
     const keys = await this.keys();
     for (let start = 0; start < keys.length; start += pageKeys) {
       const page = keys.slice(start, start + pageKeys);
-      const values = await this.#access.read(() => this.#keyv.getMany<string>(page));
+      const values = await this.many(page);
       for (const [index, key] of page.entries()) {
         const value = values[index];
         if (value !== undefined) yield [key, value];

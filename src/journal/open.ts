@@ -1,9 +1,9 @@
 /** Opens the journal on the store that the config names. */
 import { CrewError } from "../core/errors.ts";
-import type { Backend, JournalOptions } from "./backend.ts";
-import type { Journal } from "./journal.ts";
+import type { Backend, BackendOptions, JournalOptions } from "./backend.ts";
+import type { AuditReader, Journal } from "./journal.ts";
 import { openSqlite } from "./sqlite-backend.ts";
-import { storedJournal } from "./stored-journal.ts";
+import { storedAuditReader, storedJournal } from "./stored-journal.ts";
 import { addressOf } from "./url.ts";
 
 export type { JournalOptions } from "./backend.ts";
@@ -27,14 +27,24 @@ export type { JournalOptions } from "./backend.ts";
 export async function openJournal(url: string, options: JournalOptions = {}): Promise<Journal> {
   const backend = await openBackend(url, options);
   try {
-    return await storedJournal(backend, options.now ?? Date.now);
+    return await storedJournal(backend, options);
   } catch (thrown) {
     await backend.close();
     throw thrown;
   }
 }
 
-async function openBackend(url: string, options: JournalOptions): Promise<Backend> {
+/**
+ * Opens the audit log of the store at `url` for reading, without a lock and also while a bridge runs on it. Makes and
+ * changes nothing.
+ *
+ * Throws `STORE_UNUSABLE` when there is no such store or it cannot be read; so does what reads it.
+ */
+export async function openAuditReader(url: string): Promise<AuditReader & AsyncDisposable> {
+  return storedAuditReader(await openBackend(url, { readOnly: true }));
+}
+
+async function openBackend(url: string, options: BackendOptions): Promise<Backend> {
   const scheme = url.slice(0, url.indexOf(":"));
   switch (scheme) {
     case "sqlite":

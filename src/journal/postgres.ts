@@ -9,7 +9,7 @@ import { createRequire } from "node:module";
 import { hostname } from "node:os";
 import { KeyvPostgres } from "@keyv/postgres";
 import { CrewError, reasonOf } from "../core/errors.ts";
-import { holderText, type Backend, type JournalOptions } from "./backend.ts";
+import { holderText, onlyRead, type Backend, type BackendOptions, type JournalOptions } from "./backend.ts";
 import { plainKeyv } from "./plain-keyv.ts";
 import { addressOf } from "./url.ts";
 
@@ -42,26 +42,27 @@ const answerMs = 15_000;
 const keepAlive = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
 
 /** Opens the store at `url` (`postgres://user:password@host/database`); its user must be allowed to make a table. */
-export async function openPostgres(url: string, options: JournalOptions): Promise<Backend> {
+export async function openPostgres(url: string, options: BackendOptions): Promise<Backend> {
   const name = addressOf(url);
   const pg = loadPg();
-  const lock = await lockPostgres(pg, url, name, options);
+  const { readOnly = false } = options;
+  const lock = readOnly ? noLock(name) : await lockPostgres(pg, url, name, options);
   const pool = new pg.Pool({ connectionString: url, connectionTimeoutMillis: connectTimeoutMs, max: 8 });
   // The pool has dropped the connection already and opens another for the next query.
   pool.on("error", () => undefined);
 
   class PooledStore extends KeyvPostgres {
     override async connect(): Promise<(sql: string, values?: unknown) => Promise<unknown[]>> {
-      return async (sql, values) => (await pool.query(sql, values)).rows;
+      // The adapter begins by making the table, which a reader need not be allowed to do.
+      return async (sql, values) => (readOnly && sql.startsWith("CREATE ") ? [] : (await pool.query(sql, values)).rows);
     }
     override async disconnect(): Promise<void> {}
   }
   try {
     // Collation C: keys sort as bytes, as in the other stores, and prefixes can use the index.
-    await pool.query(
-      `CREATE TABLE IF NOT EXISTS public.${table} (key VARCHAR(1024) COLLATE "C" PRIMARY KEY, value TEXT)`,
-    );
-    await warnOfRisk(pool, name, options);
+    const made = `CREATE TABLE IF NOT EXISTS public.${table} (key VARCHAR(1024) COLLATE "C" PRIMARY KEY, value TEXT)`;
+    await pool.query(readOnly ? `SELECT FROM public.${table} LIMIT 0` : made);
+    if (!readOnly) await warnOfRisk(pool, name, options);
   } catch (thrown) {
     await Promise.allSettled([pool.end(), lock.release()]);
     throw new CrewError("STORE_UNUSABLE", { store: name, reason: reasonOf(thrown) }, thrown);
@@ -95,6 +96,10 @@ async function warnOfRisk(pool: Queryable, name: string, options: JournalOptions
 interface PostgresLock {
   readonly lost: () => CrewError | undefined;
   release(): Promise<void>;
+}
+
+function noLock(name: string): PostgresLock {
+  return { lost: () => onlyRead(name), release: async () => undefined };
 }
 
 /** A session advisory lock on a connection of its own: the server gives it free when that connection ends. */

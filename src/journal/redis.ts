@@ -6,7 +6,7 @@
  */
 import KeyvRedis, { createClient } from "@keyv/redis";
 import { CrewError, reasonOf } from "../core/errors.ts";
-import type { Backend, JournalOptions } from "./backend.ts";
+import { onlyRead, type Backend, type BackendOptions, type JournalOptions } from "./backend.ts";
 import { plainKeyv } from "./plain-keyv.ts";
 import { takeLease, type RedisLease } from "./redis-lease.ts";
 import { addressOf } from "./url.ts";
@@ -17,7 +17,7 @@ const silenceMs = 15_000;
 const maxReconnectMs = 2_000;
 
 /** Opens the store at `url` (`redis://` or `rediss://`, `user:password@host:port/database`). */
-export async function openRedis(url: string, options: JournalOptions): Promise<Backend> {
+export async function openRedis(url: string, options: BackendOptions): Promise<Backend> {
   const name = addressOf(url);
   let connected = false;
   const client = createClient({
@@ -36,13 +36,13 @@ export async function openRedis(url: string, options: JournalOptions): Promise<B
   try {
     await client.connect();
     connected = true;
-    lease = await takeLease(client, name, options);
+    lease = options.readOnly === true ? noLease(name) : await takeLease(client, name, options);
   } catch (thrown) {
     if (client.isOpen) client.destroy();
     if (thrown instanceof CrewError) throw thrown;
     throw new CrewError("STORE_UNUSABLE", { store: name, reason: reasonOf(thrown) }, thrown);
   }
-  await warnOfRisk(() => client.configGet(["appendonly", "appendfsync"]), name, options);
+  if (options.readOnly !== true) await warnOfRisk(() => client.configGet(["appendonly", "appendfsync"]), name, options);
   return {
     name,
     keyv: (namespace) => {
@@ -56,6 +56,10 @@ export async function openRedis(url: string, options: JournalOptions): Promise<B
       else if (client.isOpen) client.destroy();
     },
   };
+}
+
+function noLease(name: string): RedisLease {
+  return { lost: () => onlyRead(name), release: async () => undefined };
 }
 
 async function warnOfRisk(

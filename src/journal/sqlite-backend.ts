@@ -3,14 +3,15 @@ import { closeSync, openSync, realpathSync } from "node:fs";
 import { hostname } from "node:os";
 import { DatabaseSync } from "node:sqlite";
 import { CrewError, reasonOf } from "../core/errors.ts";
-import { holderText, type Backend, type JournalOptions } from "./backend.ts";
+import { holderText, onlyRead, type Backend, type BackendOptions } from "./backend.ts";
 import { plainKeyv } from "./plain-keyv.ts";
 import { lockSqlite } from "./sqlite-lock.ts";
 import { SqliteFile, SqliteStore } from "./sqlite.ts";
 
 /** Opens the file `path`, or a database in memory for `:memory:`, which is neither locked nor durable. */
-export function openSqlite(path: string, options: JournalOptions): Backend {
+export function openSqlite(path: string, options: BackendOptions): Backend {
   const url = `sqlite:${path}`;
+  if (options.readOnly === true) return readOnly(path, url);
   const real = path === ":memory:" ? path : privateFile(path, url);
   const lock = path === ":memory:" ? undefined : lockSqlite(real, url, () => readHolder(real));
   try {
@@ -29,6 +30,17 @@ export function openSqlite(path: string, options: JournalOptions): Backend {
     lock?.[Symbol.dispose]();
     throw thrown;
   }
+}
+
+/** Other processes go on writing: in WAL mode they and readers do not wait for each other. */
+function readOnly(path: string, url: string): Backend {
+  const file = new SqliteFile(path, undefined, true);
+  return {
+    name: url,
+    keyv: (namespace) => plainKeyv(new SqliteStore(file), namespace),
+    lockLost: () => onlyRead(url),
+    close: async () => file[Symbol.dispose](),
+  };
 }
 
 /**

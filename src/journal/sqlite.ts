@@ -37,12 +37,13 @@ export class SqliteFile implements Disposable {
   /**
    * Opens or makes the file `path`; `:memory:` is allowed and not durable. Throws `STORE_UNUSABLE` when it cannot, or
    * when a newer Crewroom wrote it.
+   * @param readOnly The file must be there, and is left as it is.
    */
-  constructor(path: string, now: Clock = Date.now) {
+  constructor(path: string, now: Clock = Date.now, readOnly = false) {
     this.url = `sqlite:${path}`;
     this.now = now;
     try {
-      const db = prepared(path, this.url);
+      const db = readOnly ? readable(path, this.url) : prepared(path, this.url);
       this.commits = new GroupCommit(db, this.url);
       this.get = db.prepare("SELECT value FROM entry WHERE key = ? AND (expires IS NULL OR expires > ?)");
       this.set = db.prepare(
@@ -55,7 +56,7 @@ export class SqliteFile implements Disposable {
         `SELECT key, value FROM entry WHERE key > ? AND key < ? AND (expires IS NULL OR expires > ?) ORDER BY key LIMIT ${pageRows}`,
       );
       this.#holder = db.prepare("INSERT OR REPLACE INTO holder (one, who) VALUES (1, ?)");
-      db.prepare("DELETE FROM entry WHERE expires <= ?").run(now());
+      if (!readOnly) db.prepare("DELETE FROM entry WHERE expires <= ?").run(now());
     } catch (thrown) {
       if (thrown instanceof CrewError) throw thrown;
       throw new CrewError("STORE_UNUSABLE", { store: this.url, reason: reasonOf(thrown) }, thrown);
@@ -78,11 +79,7 @@ function prepared(path: string, url: string): DatabaseSync {
     db.exec("PRAGMA journal_mode = WAL");
     // In WAL mode only FULL syncs the log at every commit; NORMAL, the usual advice, may lose the last ones.
     db.exec(`PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ${logSizeLimitBytes}`);
-    const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
-    if (version > schemaVersion) {
-      const reason = `it was written by a newer Crewroom (schema ${version}, this one knows ${schemaVersion})`;
-      throw new CrewError("STORE_UNUSABLE", { store: url, reason });
-    }
+    refuseNewer(db, url);
     // A rowid table on purpose: rows of 100 KB would make the inner pages of a WITHOUT ROWID tree useless.
     db.exec(
       "CREATE TABLE IF NOT EXISTS entry (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL, expires INTEGER) STRICT; " +
@@ -94,6 +91,24 @@ function prepared(path: string, url: string): DatabaseSync {
     db.close();
     throw thrown;
   }
+}
+
+function readable(path: string, url: string): DatabaseSync {
+  const db = new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs });
+  try {
+    refuseNewer(db, url);
+    return db;
+  } catch (thrown) {
+    db.close();
+    throw thrown;
+  }
+}
+
+function refuseNewer(db: DatabaseSync, url: string): void {
+  const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
+  if (version <= schemaVersion) return;
+  const reason = `it was written by a newer Crewroom (schema ${version}, this one knows ${schemaVersion})`;
+  throw new CrewError("STORE_UNUSABLE", { store: url, reason });
 }
 
 export interface SqliteStoreOptions {

@@ -2,16 +2,12 @@
 import type { RoomId, SessionId } from "../core/ids.ts";
 import type { DeadLetter, RoomRecord } from "../core/record.ts";
 import { Access } from "./access.ts";
-import type { Backend } from "./backend.ts";
+import { StoredAuditReader } from "./audit-reader.ts";
+import { StoredAudit } from "./audit.ts";
+import type { Backend, JournalOptions } from "./backend.ts";
 import { Entries } from "./entries.ts";
-import type { DeadLetters, Inbox, InboxSeq, Journal, Meta, Rooms, Sessions } from "./journal.ts";
-
-/** Digits of an inbox key and of the time in a dead letter's key: enough for every safe integer, so text sorts as numbers. */
-const keyDigits = 16;
-
-function numberKey(value: number): string {
-  return String(value).padStart(keyDigits, "0");
-}
+import type { AuditReader, DeadLetters, Inbox, InboxSeq, Journal, Meta, Rooms, Sessions } from "./journal.ts";
+import { numberKey } from "./number-key.ts";
 
 /** Values that JSON does not know (`undefined`) are kept as `null`. */
 function encode(value: unknown): string {
@@ -91,11 +87,15 @@ class StoredInbox implements Inbox {
 }
 
 /** Makes a journal over `backend`, which it closes with itself. */
-export async function storedJournal(backend: Backend, now: () => number): Promise<Journal> {
+export async function storedJournal(backend: Backend, options: JournalOptions): Promise<Journal> {
+  const now = options.now ?? Date.now;
   const access = new Access(backend);
   const inbox = new StoredInbox(new Entries(access, "inbox"), now);
   await inbox.open();
-  const room = new JsonEntries<RoomRecord>(new Entries(access, "room"));
+  const records = new Entries(access, "room");
+  const audit = new StoredAudit(new Entries(access, "audit"), records, now, options.onAudited);
+  await audit.open();
+  const room = new JsonEntries<RoomRecord>(records);
   const session = new JsonEntries<unknown>(new Entries(access, "session"));
   const letters = new JsonEntries<DeadLetter>(new Entries(access, "dead"));
   const facts = new JsonEntries<unknown>(new Entries(access, "meta"));
@@ -124,7 +124,18 @@ export async function storedJournal(backend: Backend, now: () => number): Promis
     get: (name) => facts.load(name),
     set: (name, value) => facts.save(name, value),
   };
-  return { inbox, rooms, sessions, dead, meta, probe, [Symbol.asyncDispose]: () => access.close() };
+  return { inbox, rooms, sessions, dead, meta, audit, probe, [Symbol.asyncDispose]: () => access.close() };
+}
+
+/** The audit log of `backend`, which it closes with itself. */
+export function storedAuditReader(backend: Backend): AuditReader & AsyncDisposable {
+  const access = new Access(backend);
+  const reader = new StoredAuditReader(new Entries(access, "audit"), new Entries(access, "room"));
+  return {
+    read: (filter) => reader.read(filter),
+    verify: () => reader.verify(),
+    [Symbol.asyncDispose]: () => access.close(),
+  };
 }
 
 /** Writes a new value and reads it back. Calls that overlap share one probe: each would find the other's value. */

@@ -16,7 +16,7 @@ export interface OtherProcess extends AsyncDisposable {
   kill(): Promise<void>;
 }
 
-export function startOther(task: "hold" | "append", url: string, leaseMs: number): OtherProcess {
+export function startOther(task: "hold" | "append" | "audit", url: string, leaseMs: number): OtherProcess {
   const child = spawn(process.execPath, [script, task, url, String(leaseMs)], { stdio: ["pipe", "pipe", "inherit"] });
   const said: string[] = [];
   const waiting = new Set<() => void>();

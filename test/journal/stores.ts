@@ -10,6 +10,10 @@ export interface TestStore extends AsyncDisposable {
   fresh(): Promise<string>;
   /** Puts `text` where the entry `key` of `namespace` would be. */
   plant(url: string, namespace: string, key: string, text: string): Promise<void>;
+  /** Puts `text` in place of the entry that is there. */
+  replace(url: string, namespace: string, key: string, text: string): Promise<void>;
+  /** Removes the entry that is there. */
+  erase(url: string, namespace: string, key: string): Promise<void>;
   /** Takes the lock away from whoever holds it, as a lost connection would. */
   breakLock?(url: string): Promise<void>;
 }
@@ -24,12 +28,21 @@ async function sqlite(): Promise<TestStore> {
   const { DatabaseSync } = await import("node:sqlite");
   const folder = mkdtempSync(join(tmpdir(), "crewroom-journal-"));
   let count = 0;
+  const change = (url: string, sql: string, ...values: string[]): void => {
+    const db = new DatabaseSync(url.slice("sqlite:".length));
+    db.prepare(sql).run(...values);
+    db.close();
+  };
   return {
     fresh: async () => `sqlite:${join(folder, `${++count}.db`)}`,
     plant: async (url, namespace, key, text) => {
-      const db = new DatabaseSync(url.slice("sqlite:".length));
-      db.prepare("INSERT INTO entry (key, value) VALUES (?, ?)").run(`${namespace}:${key}`, text);
-      db.close();
+      change(url, "INSERT INTO entry (key, value) VALUES (?, ?)", `${namespace}:${key}`, text);
+    },
+    replace: async (url, namespace, key, text) => {
+      change(url, "UPDATE entry SET value = ? WHERE key = ?", text, `${namespace}:${key}`);
+    },
+    erase: async (url, namespace, key) => {
+      change(url, "DELETE FROM entry WHERE key = ?", `${namespace}:${key}`);
     },
     [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true }),
   };
@@ -41,6 +54,12 @@ async function postgres(): Promise<TestStore> {
     fresh: () => server.database(),
     plant: async (url, namespace, key, text) => {
       await server.sql(url, `INSERT INTO crewroom VALUES ('${namespace}:${key}', '${text}')`);
+    },
+    replace: async (url, namespace, key, text) => {
+      await server.sql(url, `UPDATE crewroom SET value = '${text}' WHERE key = '${namespace}:${key}'`);
+    },
+    erase: async (url, namespace, key) => {
+      await server.sql(url, `DELETE FROM crewroom WHERE key = '${namespace}:${key}'`);
     },
     breakLock: async (url) => {
       // All connections of this database, those that idle in the pool as well.
@@ -59,6 +78,12 @@ async function redis(): Promise<TestStore> {
     fresh: () => server.database(),
     plant: async (url, namespace, key, text) => {
       await server.command(url, "set", `crewroom:${namespace}::${key}`, text);
+    },
+    replace: async (url, namespace, key, text) => {
+      await server.command(url, "set", `crewroom:${namespace}::${key}`, text);
+    },
+    erase: async (url, namespace, key) => {
+      await server.command(url, "del", `crewroom:${namespace}::${key}`);
     },
     breakLock: async (url) => {
       await server.command(url, "del", "crewroom:lock");

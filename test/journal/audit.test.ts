@@ -1,0 +1,365 @@
+import { spawnSync } from "node:child_process";
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { auditKinds, type AuditEntry } from "../../src/core/audit.ts";
+import { asAgentId, asRoomId, asUserId, type RoomId } from "../../src/core/ids.ts";
+import type { RoomRecord } from "../../src/core/record.ts";
+import { emptyRoom } from "../../src/core/room.ts";
+import type { AuditFilter, AuditReader, ChainedEntry, Journal } from "../../src/journal/journal.ts";
+import { openAuditReader, openJournal, type JournalOptions } from "../../src/journal/open.ts";
+import { findProgram } from "../support/server.ts";
+import { startOther } from "./process.ts";
+import { storeKinds, type TestStore } from "./stores.ts";
+
+const leaseMs = 600;
+
+function given<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("not given");
+  return value;
+}
+
+const kitchen = given(asRoomId("!kitchen:example.org"));
+const cellar = given(asRoomId("!cellar:example.org:8448"));
+const ada = given(asAgentId("ada"));
+const bo = given(asAgentId("bo"));
+const anna = given(asUserId("@anna:example.org"));
+
+function entry(seq: number, extra: Partial<AuditEntry> = {}): AuditEntry {
+  return { room: kitchen, seq, ts: seq * 1_000, kind: "tool", what: "run_command", by: ada, task: 7, ...extra };
+}
+
+function entries(count: number, from = 1, extra: Partial<AuditEntry> = {}): AuditEntry[] {
+  return Array.from({ length: count }, (_, index) => entry(from + index, extra));
+}
+
+function holding(room: RoomId, next: number, pending: readonly AuditEntry[]): RoomRecord {
+  return { v: 1, state: emptyRoom(room), outbox: [], handled: [], audit: { next, entries: pending } };
+}
+
+async function read(log: AuditReader, filter?: AuditFilter): Promise<ChainedEntry[]> {
+  const all: ChainedEntry[] = [];
+  for await (const one of log.read(filter)) all.push(one);
+  return all;
+}
+
+async function seqs(log: AuditReader, filter?: AuditFilter): Promise<number[]> {
+  return (await read(log, filter)).map((one) => one.entry.seq);
+}
+
+const zeros = "0".repeat(64);
+
+for (const kind of storeKinds) {
+  const { name, missing } = kind;
+  describe.skipIf(missing !== undefined)(
+    `the audit log on ${name}${missing === undefined ? "" : ` (not here: ${missing})`}`,
+    { timeout: 30_000 },
+    () => {
+      let store: TestStore;
+      beforeAll(async () => {
+        store = await kind.start();
+      }, 60_000);
+      afterAll(() => store[Symbol.asyncDispose]());
+
+      const open = (url: string, options: JournalOptions = {}): Promise<Journal> =>
+        openJournal(url, { leaseMs, ...options });
+
+      test("is empty and whole before anything happens", async () => {
+        await using journal = await open(await store.fresh());
+        expect(await read(journal.audit)).toEqual([]);
+        expect(await journal.audit.verify()).toEqual({ ok: true, entries: 0, head: zeros });
+      });
+
+      test("chains what it is given, in the order of the calls, over all rooms and restarts", async () => {
+        const url = await store.fresh();
+        let now = 5_000;
+        const options = { now: () => now };
+        {
+          await using journal = await open(url, options);
+          await Promise.all([
+            journal.audit.append(entries(2)),
+            journal.audit.append(entries(1, 1, { room: cellar })),
+            journal.audit.append(entries(1, 3)),
+          ]);
+        }
+        now = 9_000;
+        await using journal = await open(url, options);
+        await journal.audit.append([entry(4, { detail: "ls 'ä' \"\\ \u0000 🥗", by: anna })]);
+        const all = await read(journal.audit);
+        expect(all.map(({ n, at, entry: { room, seq } }) => [n, at, room, seq])).toEqual([
+          [1, 5_000, kitchen, 1],
+          [2, 5_000, kitchen, 2],
+          [3, 5_000, cellar, 1],
+          [4, 5_000, kitchen, 3],
+          [5, 9_000, kitchen, 4],
+        ]);
+        expect(all.map(({ prev }) => prev)).toEqual([zeros, ...all.slice(0, -1).map(({ hash }) => hash)]);
+        expect(all[4]?.entry).toEqual(entry(4, { detail: "ls 'ä' \"\\ \u0000 🥗", by: anna }));
+        expect(await journal.audit.verify()).toEqual({ ok: true, entries: 5, head: all[4]?.hash });
+      });
+
+      test("leaves out what is handed over again: at once, later, and after a restart", async () => {
+        const url = await store.fresh();
+        {
+          await using journal = await open(url);
+          await Promise.all([journal.audit.append(entries(2)), journal.audit.append(entries(3))]);
+          await journal.audit.append(entries(3));
+        }
+        await using journal = await open(url);
+        await journal.audit.append(entries(4));
+        await journal.audit.append([]);
+        expect(await seqs(journal.audit)).toEqual([1, 2, 3, 4]);
+      });
+
+      test("knows at opening what it has, also when there is more than one opening reads and several transactions", async () => {
+        const url = await store.fresh();
+        {
+          await using journal = await open(url);
+          await journal.audit.append(entries(700));
+          await journal.audit.append(entries(30, 1, { room: cellar }));
+        }
+        const said: number[] = [];
+        await using journal = await open(url, { onAudited: (added) => said.push(...added.map(({ n }) => n)) });
+        await journal.audit.append([...entries(701), ...entries(31, 1, { room: cellar })]);
+        expect(said).toEqual([731, 732]);
+        expect(await seqs(journal.audit, { room: kitchen })).toEqual(entries(701).map(({ seq }) => seq));
+        expect(await journal.audit.verify()).toMatchObject({ ok: true, entries: 732 });
+      });
+
+      test("needs no index: without it, or with one that cannot be read, it is found from the entries", async () => {
+        const url = await store.fresh();
+        {
+          await using journal = await open(url);
+          await journal.audit.append(entries(300));
+        }
+        await store.replace(url, "audit", "index", "[");
+        {
+          await using journal = await open(url);
+          await journal.audit.append(entries(301));
+          expect(await journal.audit.verify()).toMatchObject({ ok: true, entries: 301 });
+        }
+        await store.erase(url, "audit", "index");
+        await using journal = await open(url);
+        await journal.audit.append(entries(302));
+        expect(await journal.audit.verify()).toMatchObject({ ok: true, entries: 302 });
+      });
+
+      test("reads by task, room, agent, kind and time, oldest or newest first, and as many as asked for", async () => {
+        await using journal = await open(await store.fresh());
+        await journal.audit.append([
+          ...entries(300),
+          entry(1, { room: cellar, task: 8, kind: "moderation", what: "kick", by: anna, agent: bo, ts: 1 }),
+          entry(2, { room: cellar, task: 8, kind: "command", what: "stop", by: anna, agent: ada, ts: 2 }),
+          entry(3, { room: cellar, task: 8, kind: "action", what: "submit", by: bo, ts: 3 }),
+        ]);
+        const { audit } = journal;
+        expect(await seqs(audit, { task: 8 })).toEqual([1, 2, 3]);
+        expect(await seqs(audit, { room: cellar, agent: bo })).toEqual([1, 3]);
+        expect(await seqs(audit, { agent: ada, task: 8 })).toEqual([2]);
+        expect(await seqs(audit, { kind: "moderation" })).toEqual([1]);
+        expect(await seqs(audit, { since: 298_000 })).toEqual([298, 299, 300]);
+        expect(await seqs(audit, { until: 2 })).toEqual([1, 2]);
+        expect(await seqs(audit, { limit: 2 })).toEqual([1, 2]);
+        expect(await seqs(audit, { limit: 0 })).toEqual([]);
+        expect(await seqs(audit, { newestFirst: true, limit: 5 })).toEqual([3, 2, 1, 300, 299]);
+        expect(await seqs(audit, { newestFirst: true, room: kitchen })).toEqual(
+          entries(300)
+            .map(({ seq }) => seq)
+            .toReversed(),
+        );
+      });
+
+      test("is read and verified beside a bridge that runs and goes on, without its lock", async () => {
+        const url = await store.fresh();
+        await using journal = await open(url);
+        await journal.audit.append(entries(3));
+        await using reader = await openAuditReader(url);
+        expect(await seqs(reader)).toEqual([1, 2, 3]);
+        await journal.audit.append(entries(4));
+        expect(await seqs(reader, { newestFirst: true, limit: 1 })).toEqual([4]);
+        expect(await reader.verify()).toEqual(await journal.audit.verify());
+      });
+
+      describe("verified", () => {
+        async function broken(
+          change: (url: string, log: readonly ChainedEntry[]) => Promise<void>,
+          count = 300,
+        ): Promise<unknown> {
+          const url = await store.fresh();
+          {
+            await using journal = await open(url);
+            await journal.rooms.save(kitchen, holding(kitchen, count + 1, []));
+            await journal.audit.append(entries(count));
+            expect(await journal.audit.verify()).toMatchObject({ ok: true, entries: count });
+            await change(url, await read(journal.audit));
+          }
+          await using reader = await openAuditReader(url);
+          return await reader.verify();
+        }
+        const key = (n: number): string => String(n).padStart(16, "0");
+        const rewritten = (log: readonly ChainedEntry[], n: number, change: Partial<ChainedEntry>): string =>
+          JSON.stringify({ ...given(log[n - 1]), ...change });
+
+        test.each([
+          ["what happened", { entry: entry(200, { what: "read_file" }) }, "its hash is not that of its content"],
+          ["the time", { at: 1 }, "its hash is not that of its content"],
+          ["the number", { n: 199 }, "it says that it is entry 199"],
+          ["something besides", { more: 1 } as Partial<ChainedEntry>, "it has more besides"],
+        ])("names the entry of which %s was changed", async (_what, change, why) => {
+          const verdict = broken((url, log) => store.replace(url, "audit", key(200), rewritten(log, 200, change)));
+          expect(await verdict).toEqual({ ok: false, at: 200, why });
+        });
+
+        test("names one that cannot be read, and one that was removed", async () => {
+          expect(await broken((url) => store.replace(url, "audit", key(17), "{"))).toEqual({
+            ok: false,
+            at: 17,
+            why: "it is not JSON",
+          });
+          expect(await broken((url) => store.erase(url, "audit", key(128)))).toEqual({
+            ok: false,
+            at: 128,
+            why: "it is missing",
+          });
+        });
+
+        test("names where the end was cut off: from the index, and from what rooms have handed over", async () => {
+          const cut = (from: number) => async (url: string, log: readonly ChainedEntry[]) => {
+            for (const { n } of log.slice(from - 1)) await store.erase(url, "audit", key(n));
+          };
+          expect(await broken(cut(256), 260)).toEqual({ ok: false, at: 256, why: "it is missing" });
+          expect(await broken(cut(3), 4)).toEqual({
+            ok: false,
+            at: 3,
+            why: `it is missing: ${kitchen} has handed over its entries up to 4, and the log ends with 2`,
+          });
+        });
+
+        test("does not miss what a room still holds", async () => {
+          await using journal = await open(await store.fresh());
+          await journal.audit.append(entries(2));
+          await journal.rooms.save(kitchen, holding(kitchen, 4, [entry(3)]));
+          expect(await journal.audit.verify()).toMatchObject({ ok: true, entries: 2 });
+        });
+
+        test("sees when the chain was made anew without an entry: the room's numbers no longer follow", async () => {
+          await using journal = await open(await store.fresh());
+          await journal.audit.append([entry(1), entry(3)]);
+          expect(await journal.audit.verify()).toEqual({
+            ok: false,
+            at: 2,
+            why: `it is number 3 of ${kitchen}, and follows number 1`,
+          });
+        });
+      });
+
+      test("goes on behind a damaged end, and puts nothing where something is missing", async () => {
+        const url = await store.fresh();
+        {
+          await using journal = await open(url);
+          await journal.audit.append(entries(5));
+        }
+        await store.erase(url, "audit", "0000000000000003");
+        await store.replace(url, "audit", "0000000000000005", "damaged");
+        await using journal = await open(url);
+        await journal.audit.append(entries(2, 1, { room: cellar }));
+        expect((await read(journal.audit, { newestFirst: true, limit: 2 })).map(({ n }) => n)).toEqual([7, 6]);
+        expect(await journal.audit.verify()).toEqual({ ok: false, at: 3, why: "it is missing" });
+      });
+
+      test("has every acknowledged entry once after kill -9, and nothing between them is missing", async () => {
+        const url = await store.fresh();
+        await using writer = startOther("audit", url, leaseMs);
+        await writer.untilSaid(200);
+        await writer.kill();
+        const acknowledged = writer.said.filter((line) => line !== "held");
+        await using journal = await patiently(() => open(url));
+        const kept = new Set((await read(journal.audit)).map((one) => `${one.entry.room} ${one.entry.seq}`));
+        expect(acknowledged.filter((line) => !kept.has(line))).toEqual([]);
+        expect(await journal.audit.verify()).toMatchObject({ ok: true, entries: kept.size });
+        const before = kept.size;
+        await journal.audit.append(entries(1, 1, { room: kitchen }));
+        expect(await journal.audit.verify()).toMatchObject({ ok: true, entries: before + 1 });
+      });
+    },
+  );
+}
+
+describe("the audit log on a store that cannot be written", () => {
+  test("keeps the order and the places that entries have, and writes them when it can be", async () => {
+    await using store = await given(storeKinds[0]).start();
+    const url = await store.fresh();
+    const written: number[] = [];
+    await using journal = await openJournal(url, {
+      now: () => 1,
+      onAudited: (added) => written.push(...added.map(({ n }) => n)),
+    });
+    await journal.audit.append(entries(1));
+    // Another program that writes makes every commit fail.
+    const other = new DatabaseSync(url.slice("sqlite:".length));
+    other.exec("BEGIN IMMEDIATE");
+    const failed = await Promise.allSettled([journal.audit.append(entries(3)), journal.audit.append(entries(3))]);
+    expect(failed.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    other.exec("ROLLBACK");
+    other.close();
+    expect(written).toEqual([1]);
+    await Promise.all([
+      journal.audit.append(entries(1, 1, { room: cellar })),
+      journal.audit.append(entries(3)),
+      journal.audit.append(entries(4)),
+    ]);
+    expect(written).toEqual([1, 2, 3, 4, 5]);
+    expect((await read(journal.audit)).map((one) => [one.entry.room, one.entry.seq])).toEqual([
+      [kitchen, 1],
+      [kitchen, 2],
+      [kitchen, 3],
+      [cellar, 1],
+      [kitchen, 4],
+    ]);
+    expect(await journal.audit.verify()).toMatchObject({ ok: true, entries: 5 });
+  });
+});
+
+describe("reading beside the bridge", () => {
+  test("makes no store where there is none", async () => {
+    await using store = await given(storeKinds[0]).start();
+    await expect(openAuditReader(await store.fresh())).rejects.toMatchObject({ code: "STORE_UNUSABLE" });
+  });
+
+  test.skipIf(findProgram("python3") === undefined)(
+    "another program needs only what is read to check the chain",
+    async () => {
+      await using journal = await openJournal("sqlite::memory:");
+      await journal.audit.append(
+        auditKinds.map((kind, index) => entry(index + 1, { kind, detail: "é 🥗 \u0001\u007f\u2028 \"'\\/\n" })),
+      );
+      const lines = (await read(journal.audit)).map((one) => JSON.stringify(one));
+      const program = [
+        "import hashlib, json, sys",
+        "prev = '0' * 64",
+        "for line in sys.stdin.buffer:",
+        "    e = json.loads(line)",
+        "    link = {k: e[k] for k in ('n', 'prev', 'at', 'entry')}",
+        "    text = json.dumps(link, sort_keys=True, separators=(',', ':'), ensure_ascii=False)",
+        "    assert e['prev'] == prev and e['hash'] == hashlib.sha256(text.encode()).hexdigest(), e['n']",
+        "    prev = e['hash']",
+        "print(prev)",
+      ].join("\n");
+      const { stdout, stderr } = spawnSync("python3", ["-c", program], { input: `${lines.join("\n")}\n` });
+      expect(stderr.toString()).toBe("");
+      expect({ ok: true, entries: auditKinds.length, head: stdout.toString().trim() }).toEqual(
+        await journal.audit.verify(),
+      );
+    },
+  );
+});
+
+/** A server notices a moment later that a client was killed. */
+async function patiently<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (thrown) {
+      if (!(thrown instanceof Error && "code" in thrown && thrown.code === "STORE_LOCKED")) throw thrown;
+    }
+  }
+}
