@@ -40,8 +40,10 @@ import { Health, healthRoutes } from "./observe/health.ts";
 import type { Logger } from "./observe/log.ts";
 import { createMetrics } from "./observe/metrics.ts";
 import { version } from "./package.ts";
+import { appendAudit } from "./rooms/audit-trail.ts";
 import { Dispatcher } from "./rooms/dispatcher.ts";
 import { Intake } from "./rooms/intake.ts";
+import type { LanePorts } from "./rooms/lane.ts";
 import { recoverRooms } from "./rooms/recovery.ts";
 import { Rooms } from "./rooms/rooms.ts";
 import { RoomRoster } from "./rooms/roster.ts";
@@ -94,6 +96,9 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
     await openJournal(config.store, {
       onWarning: (sentence) => log.warn({}, sentence),
       onLockLost: (error) => lost.resolve(error),
+      onAudited: (entries) => {
+        for (const { entry } of entries) metrics.auditEntries.inc({ kind: entry.kind });
+      },
       signal,
     }),
   );
@@ -163,9 +168,12 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
     timers.set(room, nextDeadline(state, world));
     filing.files.learn(room, state);
   };
+  const trail = { onRetry: () => metrics.auditRetries.inc(), log, signal };
+  const audit: LanePorts["audit"] = (room, entries) => appendAudit(journal.audit, room, entries, trail);
   const rooms = new Rooms(world, {
     load: (room) => journal.rooms.load(room),
     save: (room, record) => saveRecord(journal.rooms, room, record, log, signal),
+    audit,
     dispatch: (room, fresh, fleeting) => dispatcher.dispatch(room, fresh, fleeting),
     note: createNotes(metrics, log),
     decided: learn,
@@ -314,7 +322,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   parts.use(sweep);
   parts.use(ingress);
 
-  await recoverRooms(journal.rooms, learn, rooms, dispatcher);
+  await recoverRooms(journal.rooms, learn, rooms, dispatcher, audit);
   const left = await intake.recover();
   if (left > 0) log.info({ transactions: left }, "handling what was left in the inbox");
   void filing.files.recover(roster.tasks().map(({ room }) => room));

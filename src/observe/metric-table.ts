@@ -158,6 +158,18 @@ export const metricTable = {
     help: "Questions to people; matter is plan, final, planner, subtask, budget or question, outcome is asked or what became of it.",
     labels: ["matter", "outcome"],
   },
+  auditEntries: {
+    type: "counter",
+    name: "crewroom_audit_entries_total",
+    help: "Entries appended to the audit log; kind is one of the table in audit.md.",
+    labels: ["kind"],
+  },
+  auditRetries: {
+    type: "counter",
+    name: "crewroom_audit_retries_total",
+    help: "Attempts to append to the audit log that failed. Nothing is lost: the entries wait in their room's record.",
+    labels: [],
+  },
 } as const satisfies Record<string, MetricDefinition>;
 
 /** Read from the process at every scrape; the names are those of the Prometheus client libraries. */

@@ -63,6 +63,8 @@ export function createMetrics(): Metrics {
     subtaskMoves: counter(t.subtaskMoves),
     patrolActions: counter(t.patrolActions),
     asks: counter(t.asks),
+    auditEntries: counter(t.auditEntries),
+    auditRetries: counter(t.auditRetries),
     exposition: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
 }

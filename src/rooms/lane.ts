@@ -1,11 +1,16 @@
 /**
  * The lane of one room: all inputs of the room, one after another.
  *
- *   put ──▶ waiting ──▶ decide, decide, … ──▶ one write ──▶ effects go out, callers hear of it
+ *   put ──▶ waiting ──▶ decide, decide, … ──▶ one write ──▶ effects go out, callers hear of it,
+ *                                                           audit entries go into the log
  *
  * What waits when the lane gets its turn is decided together and written once. Effects go out only after the write; so
  * a crash before it is as if the inputs had not come (they still are in the inbox), and after it nothing is lost.
+ *
+ * Audit entries leave the record with the room's next write after the log has them. A crash between the two hands them
+ * over again, and the log leaves out what it has. The room never waits for the log.
  */
+import type { AuditEntry } from "../core/audit.ts";
 import { decide, type Decision } from "../core/decide.ts";
 import type { Effect, Fleeting } from "../core/effect.ts";
 import type { EffectId, RoomId } from "../core/ids.ts";
@@ -14,6 +19,7 @@ import type { Note } from "../core/draft.ts";
 import type { RoomRecord } from "../core/record.ts";
 import { emptyRoom, type RoomState } from "../core/room.ts";
 import type { World } from "../core/world.ts";
+import { pendingAudit, withoutLogged } from "./audit-trail.ts";
 import { isOfConcern } from "./room-summary.ts";
 
 /** What became of one input. */
@@ -33,6 +39,11 @@ export interface LanePorts {
   decided(room: RoomId, state: RoomState): void;
   /** Resolves when the record is on disk; it may wait for as long as the store cannot take it. */
   save(room: RoomId, record: RoomRecord): Promise<void>;
+  /**
+   * Resolves when these entries are in the audit log, those that were there before included. When it rejects they are
+   * handed over again with what the room writes next, and at the next start. Called with one lot at a time.
+   */
+  audit(room: RoomId, entries: readonly AuditEntry[]): Promise<void>;
   /** Does what a write has made due. Returns at once. */
   dispatch(room: RoomId, fresh: readonly Effect[], fleeting: readonly Fleeting[]): void;
   note(room: RoomId, note: Note): void;
@@ -52,6 +63,9 @@ export class Lane {
   #waiting: Waiting[] = [];
   #record: RoomRecord | undefined;
   #running: Promise<void> | undefined;
+  /** Audit entries up to this number are in the log. */
+  #logged = 0;
+  #logging = false;
 
   constructor(room: RoomId, world: World, ports: LanePorts) {
     this.room = room;
@@ -121,8 +135,12 @@ export class Lane {
       decisions.push(decision);
     }
     if (isOfConcern(record.state) || isOfConcern(before.state)) this.#ports.decided(this.room, record.state);
-    if (record !== before) await this.#ports.save(this.room, record);
+    if (record !== before) {
+      record = withoutLogged(record, this.#logged);
+      await this.#ports.save(this.room, record);
+    }
     this.#record = record;
+    if (record !== before && !this.#logging) void this.#log();
 
     // What a later input of the batch took back is not begun.
     const due = new Set(record.outbox.map((effect) => effect.id));
@@ -138,6 +156,23 @@ export class Lane {
       for (const note of decision.notes) this.#ports.note(this.room, note);
       resolve(outcomeOf(decision));
     }
+  }
+
+  /** Hands over what the record holds, and what is written meanwhile. Never rejects. */
+  async #log(): Promise<void> {
+    this.#logging = true;
+    try {
+      for (;;) {
+        const entries = this.#record === undefined ? [] : pendingAudit(this.#record, this.#logged);
+        const last = entries.at(-1);
+        if (last === undefined) break;
+        await this.#ports.audit(this.room, entries);
+        this.#logged = last.seq;
+      }
+    } catch {
+      // Told by the port. They stay in the record, and go with what is written next.
+    }
+    this.#logging = false;
   }
 }
 

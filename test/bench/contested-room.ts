@@ -73,6 +73,7 @@ export async function contest({ claims, reviews, clients }: ContestOptions): Pro
   const rooms = new Rooms(worldWith([author, ...crew], roster, all.length), {
     load: (id) => journal.rooms.load(id),
     save: (id, record) => journal.rooms.save(id, record),
+    audit: (_room, entries) => journal.audit.append(entries),
     dispatch: (_room, fresh) => fresh.forEach(deliver),
     note: () => undefined,
     decided: (id, now) => roster.update(id, now),

@@ -26,6 +26,7 @@ async function invitedAda(): Promise<Place> {
   const rooms = new Rooms(world(), {
     load: async () => undefined,
     save: async () => undefined,
+    audit: async () => undefined,
     dispatch: (_room, fresh) => void due.push(...fresh),
     note: () => undefined,
     decided: () => undefined,
@@ -132,6 +133,7 @@ function asked(): { readonly rooms: Rooms; readonly due: (readonly [RoomId, Effe
   const rooms = new Rooms(world(), {
     load: async (place) => records.get(place),
     save: async (place, record) => void records.set(place, record),
+    audit: async () => undefined,
     dispatch: (place, fresh) => void due.push(...fresh.map((effect) => [place, effect] as const)),
     note: () => undefined,
     decided: () => undefined,

@@ -62,6 +62,7 @@ function open(say: Doers["say"], others: Partial<Doers> = {}): Desk {
   const rooms = new Rooms(world(), {
     load: async (place) => records.get(place),
     save: async (place, next) => void records.set(place, next),
+    audit: async () => undefined,
     decided: () => undefined,
     dispatch: (where, fresh, fleeting) => dispatcher.dispatch(where, fresh, fleeting),
     note: () => undefined,

@@ -24,6 +24,7 @@ function open(ports: Partial<LanePorts> = {}): Desk {
   const lane = new Lane(room, world(), {
     load: async () => scene.record,
     save: async (_room, record) => void saved.push(record),
+    audit: async () => undefined,
     dispatch: (_room, fresh) => void due.push(...fresh),
     note: () => undefined,
     now: () => 0,

@@ -45,6 +45,7 @@ test("all tasks are known before any room goes on, and rooms of mere talk are no
       new Lane(room, world(), {
         load: async (of) => kept.get(of),
         save: async () => undefined,
+        audit: async () => undefined,
         dispatch: () => undefined,
         note: () => undefined,
         decided: () => undefined,
@@ -64,6 +65,7 @@ test("all tasks are known before any room goes on, and rooms of mere talk are no
       lane,
     },
     { dispatch: (room, effects) => did.push(`dispatch ${room} ${effects.map(({ id }) => id).join()}`) },
+    async () => undefined,
   );
   expect(did).toEqual([`learn ${busy}`, `learn ${late}`, `recovered ${busy}`, `dispatch ${busy} word`]);
 });

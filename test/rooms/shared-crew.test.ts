@@ -45,6 +45,7 @@ function open(readySince: ReadonlyMap<RoomId, number>) {
     {
       load: async (room) => records.get(room),
       save: async (room, record) => void records.set(room, record),
+      audit: async () => undefined,
       dispatch: () => undefined,
       note: () => undefined,
       decided: (room, state) => roster.update(room, state),
