@@ -21,6 +21,7 @@ import { openJournal } from "./journal/open.ts";
 import { BundleStore } from "./matrix/bundles.ts";
 import { Entrance } from "./matrix/entrance.ts";
 import { createGhosts } from "./matrix/ghosts.ts";
+import { PolicyLists } from "./matrix/policy-lists.ts";
 import { Premises } from "./matrix/headquarters.ts";
 import { createHomeserver } from "./matrix/homeserver.ts";
 import { createIngress } from "./matrix/ingress.ts";
@@ -28,6 +29,7 @@ import { Messenger } from "./matrix/messenger.ts";
 import { Outage } from "./matrix/outage.ts";
 import { OwnUsers } from "./matrix/own-users.ts";
 import { createReads } from "./matrix/reads.ts";
+import { Rules } from "./matrix/rules.ts";
 import { Receipts } from "./matrix/receipts.ts";
 import type { Registration } from "./matrix/registration.ts";
 import { retrying, type RetryOptions } from "./matrix/retry.ts";
@@ -85,7 +87,8 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   const bot = botUserId(server);
   const agents = agentsOf(config, await loadRolePrompts(config));
   const roster = new RoomRoster(() => sweep.request());
-  const world = worldOf(config, roster);
+  const rules = new Rules(config.moderation.ignored);
+  const world = worldOf(config, roster, rules);
   const ending = new AbortController();
   const { signal } = ending;
   const lost = Promise.withResolvers<CrewError>();
@@ -227,6 +230,25 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
     log,
   });
 
+  const tellHeadquarters = async (id: EffectId, text: string): Promise<void> => {
+    const { hq } = await settling.headquarters;
+    await rooms.put(hq, { kind: "announce", id, text });
+  };
+  const policyLists = new PolicyLists({
+    rooms: config.moderation.policy_rooms,
+    homeserver,
+    reads,
+    bot,
+    meta: journal.meta,
+    rules,
+    patient,
+    tell: (id, text) => void tellHeadquarters(id, text).catch(() => undefined),
+    onChange: () => rooms.moderated(),
+    now: clock.now,
+    signal,
+    log,
+  });
+
   const { meta } = journal;
   const taskRooms = new TaskRooms({ homeserver, bot, permissions, federate, meta, retry, log });
 
@@ -291,6 +313,8 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
     maxBodyBytes: limits.transaction_bytes,
     accept: async ({ raw, transaction, arrivedAt }) => {
       outage.report(true);
+      // Before all else in it: whom a new rule fits is not heard from here on.
+      policyLists.take(transaction.events);
       try {
         await intake.accept(raw, decode(transaction.events), arrivedAt);
       } catch (thrown) {
@@ -316,13 +340,15 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   parts.use(receipts);
   parts.defer(() => (outage.up ? dispatcher.drain(limits.drain_seconds * 1_000) : undefined));
   parts.use(intake);
+  parts.use(policyLists);
   parts.use(filing);
   parts.use(turns);
   parts.use(timers);
   parts.use(sweep);
   parts.use(ingress);
 
-  await recoverRooms(journal.rooms, learn, rooms, dispatcher, audit);
+  await policyLists.load();
+  await recoverRooms(journal.rooms, learn, rooms, dispatcher, world, audit);
   const left = await intake.recover();
   if (left > 0) log.info({ transactions: left }, "handling what was left in the inbox");
   void filing.files.recover(roster.tasks().map(({ room }) => room));
@@ -331,6 +357,10 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   timers.start();
   const port = await ingress.listen(config.appservice.hostname, config.appservice.port);
   const settled = settling.settle();
+  void settled.then(
+    () => policyLists.follow(),
+    () => undefined,
+  );
   settled.catch((thrown: unknown) => {
     if (!signal.aborted) lost.resolve(asCrewError(thrown));
   });

@@ -29,13 +29,14 @@ export interface DoersOptions {
 }
 
 /** What goes on in the room that replaces another. */
-type Moved = Pick<Joined, "task"> & { readonly carried: readonly Carried[] };
+type Moved = Pick<Joined, "task" | "asks"> & { readonly carried: readonly Carried[] };
 
 export function createDoers(parts: DoersOptions): Doers {
   const { server, metrics } = parts;
   const bot = botUserId(server);
-  const movedBy = ({ carried, task }: Follow, { user }: Joined): Moved => ({
+  const movedBy = ({ carried, asks = [], task }: Follow, { user }: Joined): Moved => ({
     carried: carried.filter(({ agent }) => agentUserId(agent, server) === user),
+    asks: asks.filter(({ matter }) => "agent" in matter && agentUserId(matter.agent, server) === user),
     ...(task === undefined ? {} : { task }),
   });
   /** Invited to the successor of a room that is just being left: both rooms name each other. */
@@ -157,7 +158,8 @@ export function createDoers(parts: DoersOptions): Doers {
 
     announce: async (_room, effect, signal) => {
       const { hq } = await until(parts.settling().headquarters, signal);
-      await parts.rooms().put(hq, { kind: "announce", id: effect.id, text: effect.text });
+      const { id, text, budget } = effect;
+      await parts.rooms().put(hq, { kind: "announce", id, text, ...(budget === undefined ? {} : { budget }) });
       return undefined;
     },
 

@@ -1,7 +1,9 @@
 /** What the parts need of the config, in their own words. */
 import { promptsFor, type RolePrompts } from "../config/role-prompts.ts";
 import type { Config } from "../config/schema.ts";
+import type { BudgetPolicy } from "../core/spent.ts";
 import { agentUserId, botUserId, type AgentId, type UserId } from "../core/ids.ts";
+import type { Moderation } from "../core/moderation-rules.ts";
 import type { PolicyRule } from "../core/policy.ts";
 import type { CrewMember, Roster, World } from "../core/world.ts";
 import type { CrewMember as Worker } from "../crew/ports.ts";
@@ -10,8 +12,11 @@ import type { ModelSettings } from "../models/port.ts";
 import { version } from "../package.ts";
 import { commandRunner, crewCommands } from "../supervision/commands.ts";
 
-/** @param roster What other rooms know; asked at each decision. */
-export function worldOf(config: Config, roster: Roster): World {
+/**
+ * @param roster What other rooms know; asked at each decision.
+ * @param moderation Whom rules keep from being heard; asked at each decision.
+ */
+export function worldOf(config: Config, roster: Roster, moderation: Moderation): World {
   const { domain } = config.homeserver;
   // What agents are told stays out: policies are shown in rooms.
   const { rules: _rules, roles: _roles, ...tasks } = config.tasks;
@@ -31,6 +36,8 @@ export function worldOf(config: Config, roster: Roster): World {
     patrol: config.patrol,
     policy: policyOf(config),
     roster,
+    budgets: budgetsOf(config),
+    moderation,
   };
 }
 
@@ -44,6 +51,29 @@ function policyOf({ policy, sandbox }: Config): readonly PolicyRule[] {
     do: verdict,
   }));
   return sandbox.mode === "none" ? [...rules, { tool: "run_command", do: "ask" }] : rules;
+}
+
+/** Money of the config is in dollars; inside, it is in whole millionths of one. */
+export function budgetsOf({ budgets, models }: Config): BudgetPolicy {
+  const micro = (usd: number): number => Math.round(usd * 1e6);
+  const limits = ({ tokens, usd }: Config["budgets"]["task"]) => ({
+    ...(tokens === undefined ? {} : { tokens }),
+    ...(usd === undefined ? {} : { microusd: micro(usd) }),
+  });
+  const prices = Object.entries(models).flatMap(([name, { price }]) => {
+    if (price === undefined) return [];
+    const cached = price.cached_usd_per_million;
+    const [input, output] = [micro(price.input_usd_per_million), micro(price.output_usd_per_million)];
+    return [[name, { input, output, ...(cached === undefined ? {} : { cached: micro(cached) }) }] as const];
+  });
+  const rate = budgets.rate_usd_per_hour;
+  return {
+    task: limits(budgets.task),
+    agent_day: limits(budgets.agent_day),
+    day: limits(budgets.day),
+    ...(rate === undefined ? {} : { rate_microusd_per_hour: micro(rate) }),
+    prices: Object.fromEntries(prices),
+  };
 }
 
 /** The agents as turns need them. The prompts are those of `loadRolePrompts`: read once, so that they stay the same bytes. */

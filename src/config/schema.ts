@@ -6,10 +6,12 @@ import { z } from "zod";
 import { levels } from "../core/permissions.ts";
 import { agents } from "./agents.ts";
 import { avatar, count, httpUrl, isActor, serverName } from "./fields.ts";
+import { budgets } from "./budgets.ts";
 import { files, sandbox } from "./files.ts";
 import { limits } from "./limits.ts";
 import { model } from "./models.ts";
 import { policy } from "./policy.ts";
+import { moderation } from "./moderation.ts";
 import { patrol, tasks } from "./tasks.ts";
 
 const homeserver = z.strictObject({
@@ -98,6 +100,8 @@ export const configSchema = z.strictObject({
   rooms: rooms.describe("Rooms that the bot creates."),
   tasks: tasks.describe("How the crew's work is planned, given out and reviewed."),
   patrol: patrol.describe("From when on the bridge counts something in a task as wrong, and acts or asks."),
+  moderation: moderation.describe("Whom the crew ignores, beside what people do in rooms; see docs/moderation.md."),
+  budgets: budgets.describe("What the crew may use, in tokens and US dollars; what is left out is not limited."),
   files: files.describe("How the files of tasks are recorded."),
   sandbox: sandbox.describe("What the commands of agents can reach and use."),
   policy: policy.meta({ sample: [{ tool: "run_command", about: "npm publish*", do: "deny" }] }),

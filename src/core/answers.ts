@@ -15,9 +15,11 @@ import { settle } from "./tasks/settle.ts";
 const earlyLimit = 10;
 
 /** Takes an answer; one to a question that is no longer open is passed over. */
-export function answerAsk(draft: Draft, ask: Ask, answer: Answer): void {
+export function answerAsk(draft: Draft, ask: Ask, given: Answer): void {
   const open = askById(draft, ask.id);
   if (open === undefined) return;
+  // The deadline may have passed without its tick: while the bridge was down, say.
+  const answer = open.deadline <= draft.now ? { option: open.timeout, why: "No answer in time." } : given;
   close(draft, open);
   draft.notes.push({ kind: "asked", matter: open.matter.kind, outcome: answer.by === undefined ? "late" : "answered" });
   const { matter } = open;
@@ -63,7 +65,7 @@ export function reactionAnswers(draft: Draft, reaction: Reaction): boolean {
  * A person can react to a message before we have learnt its event id: when the homeserver's answer was lost, or the process
  * ended in between. Such a reaction is kept with every question that it may be on, until that is known.
  */
-function keepEarly(draft: Draft, asks: readonly Ask[], { target, sender, key }: Reaction): boolean {
+function keepEarly(draft: Draft, asks: readonly Ask[], { event: reaction, target, sender, key }: Reaction): boolean {
   const isFor = (ask: Ask): boolean =>
     ask.event === undefined &&
     optionOf(ask, key) !== undefined &&
@@ -73,11 +75,24 @@ function keepEarly(draft: Draft, asks: readonly Ask[], { target, sender, key }: 
   const kept = asks.map((ask) => {
     const option = isFor(ask) ? optionOf(ask, key) : undefined;
     if (option === undefined) return ask;
-    return { ...ask, early: [...(ask.early ?? []), { target, option: option.id, by: sender }].slice(-earlyLimit) };
+    return {
+      ...ask,
+      early: [...(ask.early ?? []), { reaction, target, option: option.id, by: sender }].slice(-earlyLimit),
+    };
   });
   draft.set({ asks: kept });
   // It may be on something else all the same.
   return false;
+}
+
+/** A reaction that was kept is redacted before it could count. */
+export function reactionWithdrawn(draft: Draft, reaction: EventId): void {
+  const { asks = [] } = draft.state;
+  const isIt = (early: NonNullable<Ask["early"]>[number]): boolean => early.reaction === reaction;
+  if (!asks.some(({ early }) => early?.some(isIt))) return;
+  draft.set({
+    asks: asks.map((ask) => (ask.early === undefined ? ask : { ...ask, early: ask.early.filter((one) => !isIt(one)) })),
+  });
 }
 
 /** The question is in the room: its reactions can follow, and who was faster than we is heard. */

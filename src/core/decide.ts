@@ -3,13 +3,16 @@
  * the same record and input always give the same result, so it can be repeated after a crash.
  */
 import { agentSays } from "./breaker.ts";
+import { askedForDay } from "./budget.ts";
 import { Draft, type Note } from "./draft.ts";
 import type { Effect, Fleeting } from "./effect.ts";
 import { outdated, type Input, type MatrixInput, type OwnInput } from "./input.ts";
 import { caughtUp, encryption, joined, member, power, tombstone } from "./membership.ts";
-import { done, failed, turnEnded, turnSpeaks } from "./outcome.ts";
+import { acl, isHeard, moderated } from "./moderation.ts";
+import { done, failed, recalled, turnEnded, turnSpeaks, used } from "./outcome.ts";
 import { edit, message, reaction, redaction } from "./people.ts";
 import { permit } from "./policy.ts";
+import { isHeldBack } from "./read-only.ts";
 import type { RoomRecord } from "./record.ts";
 import { act } from "./tasks/act.ts";
 import { advance } from "./tasks/advance.ts";
@@ -17,7 +20,8 @@ import { committed, filesTrouble, published } from "./tasks/files.ts";
 import { held } from "./tasks/held.ts";
 import { filesDone } from "./tasks/merging.ts";
 import { taskOpened, taskRoom } from "./tasks/open.ts";
-import { budget, tick } from "./tasks/patrol.ts";
+import { budget } from "./tasks/budget.ts";
+import { tick } from "./tasks/patrol.ts";
 import { renew } from "./tasks/turn-over.ts";
 import { sessionOfTurn } from "./turns.ts";
 import { isOwn, type World } from "./world.ts";
@@ -42,7 +46,7 @@ export function decide(world: World, record: RoomRecord, input: Input, now: numb
   return {
     record: draft.record,
     changed: draft.changed,
-    fresh: draft.fresh,
+    fresh: draft.fresh.filter((effect) => !isHeldBack(world, draft.state, effect)),
     fleeting: draft.fleeting,
     notes: draft.notes,
     ...(draft.reply === undefined ? {} : { reply: draft.reply }),
@@ -55,13 +59,14 @@ function goOn(draft: Draft, input: Input): void {
   if (task === undefined || (!draft.changed && input.kind !== "tick")) return;
   if (draft.changed && input.kind !== "tick" && input.kind !== "done")
     draft.set({ task: { ...task, lastAct: draft.now, silent: false } });
+  budget(draft);
   advance(draft);
 }
 
 /** An event is handled once. It is remembered only when it changed something: passing it over twice does no harm. */
 function fromMatrix(draft: Draft, input: MatrixInput): void {
   if (!concernsUs(draft, input) || !draft.handle(input.event)) return;
-  matrixInput(draft, input);
+  if (isHeard(draft, input)) matrixInput(draft, input);
   if (draft.changed) draft.markHandled(input.event);
 }
 
@@ -79,6 +84,8 @@ function matrixInput(draft: Draft, input: MatrixInput): void {
       return member(draft, input);
     case "power":
       return power(draft, input);
+    case "acl":
+      return acl(draft, input);
     case "encryption":
       return encryption(draft);
     case "tombstone":
@@ -100,8 +107,9 @@ function ownInput(draft: Draft, input: OwnInput): void {
     case "turnSpeaks":
       return turnSpeaks(draft, input);
     case "turnEnded":
-      turnEnded(draft, input);
-      return budget(draft);
+      return turnEnded(draft, input);
+    case "used":
+      return used(draft, input);
     case "agentSays":
       return agentSays(draft, input);
     case "done":
@@ -109,6 +117,7 @@ function ownInput(draft: Draft, input: OwnInput): void {
     case "failed":
       return failed(draft, input);
     case "announce":
+      if (input.budget !== undefined) return askedForDay(draft, input);
       return draft.say(input.id, { as: draft.world.bot, text: input.text, style: "notice" });
     case "recovered":
       return recovered(draft);
@@ -131,8 +140,13 @@ function ownInput(draft: Draft, input: OwnInput): void {
       return filesTrouble(draft, input);
     case "permit":
       return permit(draft, input);
+    case "recalled":
+      return recalled(draft, input);
     case "tick":
-      return tick(draft);
+      // Where nothing can be shown, no time runs out.
+      return draft.state.lock === undefined ? tick(draft) : undefined;
+    case "moderated":
+      return moderated(draft);
     case "taskOpened":
       return taskOpened(draft, input);
     case "taskRoom":

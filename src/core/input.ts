@@ -2,10 +2,13 @@
  * What comes into a room's lane: Matrix events as decoded at the edge, the outcome of effects, and what agents ask for.
  * All of it is plain data; `ts` is milliseconds since the epoch.
  */
-import type { AttachmentRef, Carried } from "./effect.ts";
+import type { Ask } from "./asks.ts";
+import type { ModelUsage } from "./spent.ts";
+import type { AttachmentRef, Carried, DayLimit } from "./effect.ts";
 import type { Bundle, Commit, FilesResult, HeldFile } from "./files.ts";
 import type { AgentId, CommitHash, EffectId, EventId, RoomId, TurnId, UserId } from "./ids.ts";
 import type { PowerLevels } from "./power.ts";
+import type { ServerAcl } from "./server-acl.ts";
 import type { Action } from "./tasks/actions.ts";
 import type { Task } from "./tasks/task.ts";
 
@@ -60,6 +63,11 @@ export interface PowerChange extends FromMatrix {
   readonly power: PowerLevels;
 }
 
+export interface AclChange extends FromMatrix {
+  readonly kind: "acl";
+  readonly acl: ServerAcl;
+}
+
 export interface EncryptionOn extends FromMatrix {
   readonly kind: "encryption";
 }
@@ -75,6 +83,8 @@ export interface Snapshot {
   readonly creators: readonly UserId[];
   readonly power: PowerLevels;
   readonly encrypted: boolean;
+  /** Missing: all servers may take part. */
+  readonly acl?: ServerAcl;
   readonly members: readonly { readonly user: UserId; readonly membership: "join" | "invite" | "ban" }[];
   readonly predecessor?: RoomId;
   /** State events `dev.crewroom.*` that the bot wrote, to rebuild a task from: type, key, content as they came. */
@@ -96,7 +106,8 @@ export interface TaskSeed {
 }
 
 /** Inputs that are Matrix events. */
-export type MatrixInput = Message | Edit | Reaction | Redaction | Member | PowerChange | EncryptionOn | Tombstone;
+export type MatrixInput =
+  Message | Edit | Reaction | Redaction | Member | PowerChange | AclChange | EncryptionOn | Tombstone;
 
 /** The answer to a `joined` whose snapshot is older than what the room knows by now: look again. */
 export const outdated = "outdated";
@@ -131,6 +142,8 @@ export type OwnInput =
       readonly attempts: number;
       /** Conversations that go on here after a room upgrade. */
       readonly carried?: readonly Carried[];
+      /** Questions that are asked again here after a room upgrade. */
+      readonly asks?: readonly Ask[];
       /** The task that goes on here after a room upgrade. */
       readonly task?: Task;
     }
@@ -141,8 +154,15 @@ export type OwnInput =
       readonly session: string;
       readonly turn: TurnId;
       readonly outcome: TurnOutcome;
-      /** Tokens of the turn, question and answer together. */
-      readonly tokens?: number;
+      /** What it used of its models and was not told as `used` before. */
+      readonly usage?: readonly ModelUsage[];
+    }
+  /** What a turn has used so far, less what was told already. It may come after the turn's end. */
+  | {
+      readonly kind: "used";
+      readonly session: string;
+      readonly turn: TurnId;
+      readonly usage: readonly ModelUsage[];
     }
   /** The runtime of a turn shows life. Given at most once a minute. */
   | { readonly kind: "alive"; readonly session: string; readonly turn: TurnId }
@@ -211,6 +231,8 @@ export type OwnInput =
     }
   /** A job of the files is done. */
   | { readonly kind: "filesDone"; readonly effect: EffectId; readonly result: FilesResult }
+  /** What the audit log says, as text for the room. */
+  | { readonly kind: "recalled"; readonly effect: EffectId; readonly text: string }
   /** Something of the files did not work, and the room should know: told once for each `id`. */
   | {
       readonly kind: "filesTrouble";
@@ -224,7 +246,9 @@ export type OwnInput =
   /** An effect failed for good. */
   | { readonly kind: "failed"; readonly effect: EffectId; readonly code: string; readonly sentence: string }
   /** Something to tell in this room, from another one (only HQ gets these). */
-  | { readonly kind: "announce"; readonly id: EffectId; readonly text: string }
+  | { readonly kind: "announce"; readonly id: EffectId; readonly text: string; readonly budget?: DayLimit }
+  /** The rules of moderation have changed, of the config or of a watched list. */
+  | { readonly kind: "moderated" }
   /** The bridge has started: nothing of the last run is in progress any more. */
   | { readonly kind: "recovered" };
 

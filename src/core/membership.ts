@@ -1,10 +1,14 @@
 /** Who is in the room: invites, joins, kicks, bans, mutes, encryption and upgrades. Decided from the room's state. */
 import type { Draft } from "./draft.ts";
 import type { Carried, Heard, Join } from "./effect.ts";
-import type { EffectId, EventId, UserId } from "./ids.ts";
+import { ask, type Ask } from "./asks.ts";
+import type { AgentId, EffectId, EventId, UserId } from "./ids.ts";
 import { serverOf } from "./ids.ts";
 import type { Member, OwnInput, PowerChange, Snapshot, Tombstone } from "./input.ts";
 import { agentsHere } from "./listening.ts";
+import { moderated, personRemoved } from "./moderation.ts";
+import { relock, release } from "./read-only.ts";
+import { silenceOf } from "./silence.ts";
 import { may } from "./steering.ts";
 import { maySpeak } from "./power.ts";
 import { crowdLimit, type RoomState, type Seat } from "./room.ts";
@@ -14,7 +18,9 @@ import { isOwn } from "./world.ts";
 
 export function member(draft: Draft, input: Member): void {
   if (!isOwn(draft.world, input.user)) {
-    person(draft, input.user, input.membership === "join" || input.membership === "invite");
+    const isHere = input.membership === "join" || input.membership === "invite";
+    if (!isHere) personRemoved(draft, input);
+    person(draft, input.user, isHere);
     return;
   }
   switch (input.membership) {
@@ -26,7 +32,9 @@ export function member(draft: Draft, input: Member): void {
       return;
     case "leave":
     case "ban":
+      removed(draft, input);
       gone(draft, input.user, input.membership === "ban" ? "banned" : "left");
+      if (input.user === draft.world.bot) relock(draft, input.event);
       return;
     case "knock":
       return;
@@ -73,10 +81,23 @@ function joinOf(draft: Draft, input: Member): Join {
 
 function invited(draft: Draft, input: Member): void {
   if (draft.state.seats[input.user]?.place === "joined") return;
-  const welcome = isOwn(draft.world, input.sender) || may(draft, input.sender, "talk");
+  // Whoever keeps a list that the operator chose may let the bot in to read it.
+  const isList = input.user === draft.world.bot && draft.world.moderation.watches(draft.state.room);
+  const welcome = isList || isOwn(draft.world, input.sender) || may(draft, input.sender, "talk");
   if (!welcome) {
-    const reason =
-      "Only people whom the operator has named may invite me. Please ask the operator for the permission talk.";
+    const isSilenced = silenceOf(draft.world, draft.state, input.sender) !== undefined;
+    const reason = isSilenced
+      ? "A moderation rule keeps me from working for you."
+      : "Only people whom the operator has named may invite me. Please ask the operator for the permission talk.";
+    const agent = draft.world.crew.get(input.user)?.id;
+    draft.audit({
+      kind: "refusal",
+      what: "invite",
+      by: input.sender,
+      because: isSilenced ? "moderation" : "level talk",
+      event: input.event,
+      ...(agent === undefined ? {} : { agent }),
+    });
     draft.emit({
       kind: "leave",
       id: `${input.event}:refused` as EffectId,
@@ -99,12 +120,29 @@ function viaOf(draft: Draft, user: UserId): readonly string[] {
   return [...new Set([serverOf(user), ...(colon < 0 ? [] : [room.slice(colon + 1)])])];
 }
 
+/** Writes down what somebody did to one of ours; what it did by itself is written down where that was decided. */
+function removed(draft: Draft, { user, sender, event, membership, reason }: Member): void {
+  const place = draft.state.seats[user]?.place;
+  if (place === undefined || sender === user) return;
+  const agent = draft.world.crew.get(user)?.id;
+  draft.audit({
+    kind: "moderation",
+    what: membership === "ban" ? "ban" : place === "banned" ? "unban" : "kick",
+    by: sender,
+    event,
+    ...(agent === undefined ? { detail: [user, reason].filter(Boolean).join(": ") } : { agent }),
+    ...(agent === undefined || reason === undefined ? {} : { detail: reason }),
+  });
+}
+
 /** Kicked, banned or left: its work here ends at once, and what it was about to say is not said. */
 function gone(draft: Draft, user: UserId, place: "left" | "banned"): void {
   if (draft.state.seats[user] === undefined) return;
   seat(draft, user, place);
   draft.countChange();
-  draft.drop((effect) => (effect.kind === "join" || effect.kind === "say") && effect.as === user);
+  // In a task's room the bot's words wait for its return: its threads hang on them.
+  const keepsWords = user === draft.world.bot && draft.state.task !== undefined;
+  draft.drop((effect) => (effect.kind === "join" || (effect.kind === "say" && !keepsWords)) && effect.as === user);
   const agent = draft.world.crew.get(user)?.id;
   for (const [key, session] of Object.entries(draft.state.sessions)) {
     if (session.agent !== agent) continue;
@@ -122,6 +160,7 @@ function gone(draft: Draft, user: UserId, place: "left" | "banned"): void {
 export function joined(draft: Draft, input: Extract<OwnInput, { kind: "joined" }>): void {
   draft.gathering = true;
   read(draft, input.snapshot);
+  const before = draft.state;
   seat(draft, input.user, "joined");
   taskRead(draft, input.snapshot, input.task);
   if (input.attempts > 1) {
@@ -129,6 +168,8 @@ export function joined(draft: Draft, input: Extract<OwnInput, { kind: "joined" }
     draft.say(`${input.user}:${draft.state.room}:late:${input.attempts}`, { as: input.user, text, style: "notice" });
   }
   tellEncrypted(draft);
+  relock(draft);
+  release(draft, before);
 }
 
 /** All that was said until now is known: it goes together, in the order in which it was said. */
@@ -143,6 +184,8 @@ export function caughtUp(draft: Draft, input: Extract<OwnInput, { kind: "joined"
     putSession(draft, key, { ...session, queue });
   }
   for (const carried of input.carried ?? []) goOn(draft, carried);
+  for (const open of input.asks ?? []) askAgain(draft, open);
+  moderated(draft);
   draft.gathering = false;
   beginAll(draft);
 }
@@ -164,8 +207,13 @@ function read(draft: Draft, snapshot: Snapshot): void {
     };
   }
   const crowd = draft.state.crowd || people.length > crowdLimit;
-  const { version, creators, power, encrypted } = snapshot;
+  const { version, creators, power, encrypted, acl } = snapshot;
+  if (acl === undefined && draft.state.acl !== undefined) {
+    const { acl: _lifted, ...rest } = draft.state;
+    draft.state = rest;
+  }
   draft.set({
+    ...(acl === undefined ? {} : { acl }),
     version,
     creators,
     power,
@@ -174,7 +222,7 @@ function read(draft: Draft, snapshot: Snapshot): void {
     people: crowd ? [] : people,
     crowd,
   });
-  voiceReturns(draft, before);
+  release(draft, before);
 }
 
 /** A conversation from the room that this one replaces. It may be told twice: by who follows, and by an invite. */
@@ -190,6 +238,15 @@ function goOn(draft: Draft, { agent, history, queue }: Carried): void {
     history,
     queue: [...queue, ...(session?.queue ?? [])],
   });
+}
+
+/** A question from the room that this one replaces. It may be told twice, as {@link goOn} may. */
+function askAgain(draft: Draft, open: Ask): void {
+  const { matter, text, options, timeout } = open;
+  const isSame = (other: Ask): boolean =>
+    other.text === text && JSON.stringify(other.matter) === JSON.stringify(matter);
+  if ((draft.state.asks ?? []).some(isSame)) return;
+  ask(draft, { matter, text, options, timeout, ...(open.as === undefined ? {} : { as: open.as }) });
 }
 
 const cannotRead =
@@ -210,23 +267,33 @@ export function encryption(draft: Draft): void {
   tellEncrypted(draft);
 }
 
-/** What was held back while its speaker was muted goes out now. */
-function voiceReturns(draft: Draft, before: RoomState): void {
-  const returned = (user: UserId): boolean => !maySpeak(before, user) && maySpeak(draft.state, user);
-  draft.fresh.push(...draft.outbox.filter((effect) => effect.kind === "say" && returned(effect.as)));
-}
-
 /** Whom the new levels mute falls silent: a running turn is taken back, and begins again when the mute ends. */
 export function power(draft: Draft, input: PowerChange): void {
   const before = draft.state;
   draft.set({ power: input.power });
   draft.countChange();
-  voiceReturns(draft, before);
+  for (const { user, id } of draft.world.crew.values()) levelChanged(draft, before, user, id, input);
+  relock(draft, input.event);
+  release(draft, before);
   for (const [key, session] of Object.entries(draft.state.sessions)) {
     const speaker = [...draft.world.crew.values()].find((other) => other.id === session.agent);
     if (speaker !== undefined && !maySpeak(draft.state, speaker.user)) takeBack(draft, key);
   }
+  moderated(draft);
   beginAll(draft);
+}
+
+/** Writes down a mute and its end. */
+function levelChanged(
+  draft: Draft,
+  before: RoomState,
+  user: UserId,
+  agent: AgentId,
+  { sender, event }: PowerChange,
+): void {
+  if (!draft.isJoined(user)) return;
+  const [could, can] = [maySpeak(before, user), maySpeak(draft.state, user)];
+  if (could !== can) draft.audit({ kind: "moderation", what: can ? "unmute" : "mute", by: sender, agent, event });
 }
 
 /**
@@ -241,7 +308,18 @@ export function tombstone(draft: Draft, input: Tombstone): void {
     .filter((session) => session.thread === undefined)
     .map(({ agent, history, queue }) => ({ agent, history, queue }));
   const users = [draft.world.bot, ...draft.world.crew.keys()].filter((user) => draft.isJoined(user));
+  draft.audit({
+    kind: "moderation",
+    what: "upgrade",
+    by: input.sender,
+    detail: input.replacement,
+    event: input.event,
+  });
   if (users.length === 0) return;
+  // What is asked in a thread, or follows from the task, its agents ask again when they go on.
+  const asks = (draft.state.asks ?? []).filter(
+    ({ matter, thread }) => thread === undefined && (matter.kind === "question" || matter.kind === "permission"),
+  );
   draft.emit({
     kind: "follow",
     id: `${input.event}:follow` as EffectId,
@@ -249,6 +327,7 @@ export function tombstone(draft: Draft, input: Tombstone): void {
     replacement: input.replacement,
     via: viaOf(draft, input.sender),
     carried,
+    ...(asks.length === 0 ? {} : { asks }),
     ...(draft.state.task === undefined ? {} : { task: draft.state.task }),
   });
 }

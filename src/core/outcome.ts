@@ -115,7 +115,8 @@ export function recalled(draft: Draft, { effect: id, text }: Of<"recalled">): vo
 /** All goes on in the next room. */
 function moveOut(draft: Draft): void {
   for (const { id, as = draft.world.bot } of draft.state.asks ?? [])
-    if (draft.isJoined(as) && maySpeak(draft.state, as)) withdraw(draft, id, "The room was replaced: it is asked there.");
+    if (draft.isJoined(as) && maySpeak(draft.state, as))
+      withdraw(draft, id, "The room was replaced: it is asked there.");
   const { task: _moved, asks: _asked, ...rest } = draft.state;
   draft.state = { ...rest, sessions: {} };
 }

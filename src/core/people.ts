@@ -1,10 +1,11 @@
 /** What people say and do in a room: messages, corrections, withdrawals, and the stop sign. */
 import { inThread } from "./placement.ts";
-import { reactionAnswers, replyAnswers } from "./answers.ts";
+import { reactionAnswers, reactionWithdrawn, replyAnswers } from "./answers.ts";
 import type { Draft } from "./draft.ts";
 import type { Heard } from "./effect.ts";
 import type { EffectId, UserId } from "./ids.ts";
 import type { Edit, Message, Reaction, Redaction } from "./input.ts";
+import { redactOf } from "./moderation.ts";
 import { addressees, agentsHere, authorOf } from "./listening.ts";
 import { may, refuse } from "./steering.ts";
 import { fileDropped, fileWithdrawn } from "./tasks/files.ts";
@@ -18,7 +19,8 @@ const commandWord = /^!crew(?:\s|$)/i;
 export function message(draft: Draft, input: Message): void {
   if (input.notice || isOwn(draft.world, input.sender)) return;
   if (commandWord.test(input.text.trim())) {
-    command(draft, input);
+    // Another bridge's agent gives no orders, whoever is let in from its server.
+    if (input.hops === undefined) command(draft, input);
     return;
   }
   fileDropped(draft, input);
@@ -113,12 +115,14 @@ export function edit(draft: Draft, input: Edit): void {
 /** What is withdrawn is not done: taken from the queue, its turn taken back, and forgotten in the history. */
 export function redaction(draft: Draft, input: Redaction): void {
   fileWithdrawn(draft, input);
+  reactionWithdrawn(draft, input.target);
   for (const [key, session] of Object.entries(draft.state.sessions)) {
     const turn = session.causes.find(([cause]) => cause === input.target)?.[1];
     const waits = session.queue.some((heard) => heard.cause === input.target);
     if (turn === undefined && !waits) continue;
     if (session.running?.messages.some((heard) => heard.cause === input.target) === true)
       takeBack(draft, key, input.target);
+    draft.audit(redactOf(input, session.agent));
     const now = draft.state.sessions[key] ?? session;
     putSession(draft, key, {
       ...now,

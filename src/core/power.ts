@@ -7,6 +7,8 @@ export interface PowerLevels {
   readonly users_default?: number;
   readonly events?: Readonly<Record<string, number>>;
   readonly events_default?: number;
+  readonly state_default?: number;
+  readonly invite?: number;
 }
 
 export interface PowerFacts {
@@ -30,6 +32,17 @@ export function powerOf(room: PowerFacts, user: UserId): number {
 export function maySpeak(room: PowerFacts, user: UserId): boolean {
   const needed = room.power.events?.["m.room.message"] ?? room.power.events_default ?? 0;
   return powerOf(room, user) >= needed;
+}
+
+/** Whether a user may write state events of this type. */
+export function mayWriteState(room: PowerFacts, user: UserId, type: string): boolean {
+  // The default holds where the room has power levels at all; a room without them has none that are needed.
+  const needed = room.power.events?.[type] ?? room.power.state_default ?? (room.power.users === undefined ? 0 : 50);
+  return powerOf(room, user) >= needed;
+}
+
+export function mayInvite(room: PowerFacts, user: UserId): boolean {
+  return powerOf(room, user) >= (room.power.invite ?? 0);
 }
 
 /** Power that steering agents needs, beside the permission of the config (the usual level of a moderator). */

@@ -2,8 +2,10 @@
 import type { Heard } from "./effect.ts";
 import type { AgentId, EffectId, EventId, RoomId, SessionId, TurnId, UserId } from "./ids.ts";
 import type { Ask } from "./asks.ts";
+import type { Cost, RoomSpending } from "./budget.ts";
 import type { Grant } from "./policy.ts";
 import type { PowerLevels } from "./power.ts";
+import type { ServerAcl } from "./server-acl.ts";
 import type { Task } from "./tasks/task.ts";
 
 /**
@@ -37,6 +39,8 @@ export interface RunningTurn {
   readonly answerEvent?: EventId;
   /** Who asked to stop it. */
   readonly stoppedBy?: UserId;
+  /** Why, where it was the bridge: a limit was exceeded by far. */
+  readonly stoppedFor?: string;
   /** Tool calls that already took effect, so that a repeated turn does not repeat them. */
   readonly calls: readonly EffectId[];
   /** What actions on the task were answered, by their call. */
@@ -59,6 +63,16 @@ export interface Session {
 
 export const rememberedCauses = 50;
 
+/**
+ * Why nothing is done in a room: its ACL denies our own server, the bot lacks the power to write the task's state or is
+ * muted, or the bot was removed from the task's room.
+ */
+export interface Lock {
+  readonly why: "acl" | "power" | "removed";
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+}
+
 /** One wake of an agent by an agent, for the breaker's window. */
 export interface Wake {
   readonly from: AgentId;
@@ -72,6 +86,10 @@ export interface Breaker {
   readonly open?: { readonly reason: string; readonly since: number };
   /** What agents wanted to say to each other since; delivered on release. */
   readonly held: readonly { readonly to: AgentId; readonly thread?: EventId; readonly message: Heard }[];
+  /** What turns here cost in the window; kept where a rate is set. */
+  readonly costs?: readonly Cost[];
+  /** Hash of each agent's last answer to other agents, and how often it gave that in a row. */
+  readonly same?: Readonly<Record<AgentId, { readonly answer: string; readonly count: number }>>;
 }
 
 export interface RoomState {
@@ -81,6 +99,10 @@ export interface RoomState {
   readonly creators: readonly UserId[];
   readonly power: PowerLevels;
   readonly encrypted: boolean;
+  /** Which servers may take part; without, all. */
+  readonly acl?: ServerAcl;
+  /** Set while the bridge only reads along here; see `read-only.ts`. */
+  readonly lock?: Lock;
   readonly seats: Readonly<Record<UserId, Seat>>;
   /** Counts events that changed who is here or what they may: a snapshot asked for before the last one is out of date. */
   readonly changes: number;
@@ -105,6 +127,8 @@ export interface RoomState {
   readonly grants?: readonly Grant[];
   /** Grants given so far; makes the next one's id. */
   readonly granted?: number;
+  /** What turns here used on the last day that they used anything. */
+  readonly spending?: RoomSpending;
   /** Set in a task room. */
   readonly task?: Task;
 }

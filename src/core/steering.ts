@@ -6,9 +6,11 @@ import type { Message } from "./input.ts";
 import { atLeast, levelOf, type Level } from "./permissions.ts";
 import { powerOf, steeringPower } from "./power.ts";
 import { refusedLimit } from "./room.ts";
+import { silenceOf } from "./silence.ts";
 import { isOwn } from "./world.ts";
 
 export function may(draft: Draft, user: UserId, level: Level): boolean {
+  if (silenceOf(draft.world, draft.state, user) !== undefined) return false;
   return atLeast(levelOf(draft.world.permissions, user), level);
 }
 

@@ -4,6 +4,7 @@
  *
  *   hear ──▶ queue ──begin──▶ running ──conclude──▶ (queue again, or idle)
  */
+import { heldBack } from "./budget.ts";
 import { inThread } from "./placement.ts";
 import type { Draft } from "./draft.ts";
 import { idFrom } from "./draft.ts";
@@ -16,6 +17,11 @@ import { type CrewMember, memberById } from "./world.ts";
 
 export function sessionKey(agent: AgentId, thread: EventId | undefined): string {
   return thread === undefined ? agent : `${agent} ${thread}`;
+}
+
+/** The agent of a session's key. */
+export function agentOf(key: string): AgentId {
+  return key.split(" ", 1)[0] as AgentId;
 }
 
 /** Replaces one session, or removes it. */
@@ -68,7 +74,8 @@ export function begin(draft: Draft, key: string): void {
   if (first === undefined || session.queue.every((heard) => heard.quiet === true)) return;
   const member = memberById(draft.world, session.agent);
   if (member === undefined || !draft.isJoined(member.user) || !maySpeak(draft.state, member.user)) return;
-  if (draft.state.replacedBy !== undefined) return;
+  if (draft.state.lock !== undefined) return;
+  if (draft.state.replacedBy !== undefined || heldBack(draft, session.agent)) return;
 
   // After an upgrade the same cause may begin a first turn in the next room, on the same history.
   const turn = idFrom("turn", draft.state.room, first.cause, session.agent, session.turns) as TurnId;

@@ -1,7 +1,10 @@
 /** What every decision may rely on and no room can change: the crew, who may do what, and the limits. */
+import type { DayScope } from "./budget.ts";
+import type { BudgetPolicy, Spent } from "./spent.ts";
 import type { Draft } from "./draft.ts";
 import type { AgentId, RoomId, UserId } from "./ids.ts";
 import type { Message } from "./input.ts";
+import type { Moderation } from "./moderation-rules.ts";
 import type { PolicyRule } from "./policy.ts";
 import type { Permissions } from "./permissions.ts";
 
@@ -47,8 +50,6 @@ export interface TaskPolicy {
   readonly ask_hours: number;
   /** Leases of one subtask that may end without a result before it counts as blocked. */
   readonly max_tries: number;
-  /** Tokens that one task may use; 0: no limit. */
-  readonly budget_tokens: number;
 }
 
 /** `patrol` of the config: from when on something counts as wrong. */
@@ -83,6 +84,10 @@ export interface Roster {
   /** By reason, for `!crew scores`. */
   scoresByReason(agent: AgentId): Readonly<Record<string, number>>;
   tasks(): readonly TaskSummary[];
+  /** What turns in other rooms than this used on a day (whole days since 1970, UTC), of one agent or of all. */
+  spentElsewhere(room: RoomId, day: number, scope: DayScope): Spent;
+  /** How often people, asked in another room than this, let a limit go on that day. */
+  raisedElsewhere(room: RoomId, day: number, scope: DayScope): number;
 }
 
 export interface World {
@@ -97,6 +102,8 @@ export interface World {
   readonly tasks: TaskPolicy;
   readonly patrol: PatrolPolicy;
   readonly roster: Roster;
+  readonly budgets: BudgetPolicy;
+  readonly moderation: Moderation;
   /** In order: the first that fits decides. */
   readonly policy: readonly PolicyRule[];
 }

@@ -8,6 +8,7 @@ import { decodeMessage, type NewContent } from "./compose/incoming.ts";
 import { truncate } from "./compose/text.ts";
 import { asObject, type JsonObject } from "./json.ts";
 import { decodePowerLevels } from "./power-levels.ts";
+import { decodeServerAcl } from "./server-acl.ts";
 
 export interface Own {
   /** Whether this is the bot or an agent of this bridge. */
@@ -71,6 +72,7 @@ const decoders: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
     "m.room.power_levels",
     state(({ from, content }) => ({ kind: "power", ...from, power: decodePowerLevels(content) })),
   ],
+  ["m.room.server_acl", state(({ from, content }) => ({ kind: "acl", ...from, acl: decodeServerAcl(content) }))],
   ["m.room.encryption", state(({ from }) => ({ kind: "encryption", ...from }))],
   ["m.room.tombstone", state(decodeTombstone)],
 ]);
@@ -136,7 +138,8 @@ function hopsIn(content: JsonObject): number | undefined {
 }
 
 function decodeReaction({ from, content }: Envelope, own: Own): ReturnType<Decoder> {
-  if (own.isOwn(from.sender)) return "ignored";
+  // What another bridge's agent marked as its own is no person's word.
+  if (own.isOwn(from.sender) || content["dev.crewroom.turn"] !== undefined) return "ignored";
   const { rel_type: relation, event_id: on, key } = asObject(content["m.relates_to"]) ?? {};
   const target = asEventId(on);
   if (relation !== "m.annotation" || target === undefined || typeof key !== "string") return "malformed";

@@ -12,11 +12,15 @@ export function decodePowerLevels(content: unknown): PowerLevels {
   const events = levelsIn(fields["events"]);
   const usersDefault = levelOf(fields["users_default"]);
   const eventsDefault = levelOf(fields["events_default"]);
+  const stateDefault = levelOf(fields["state_default"]);
+  const invite = levelOf(fields["invite"]);
   return {
     ...(users && { users }),
     ...(usersDefault !== undefined && { users_default: usersDefault }),
     ...(events && { events }),
     ...(eventsDefault !== undefined && { events_default: eventsDefault }),
+    ...(stateDefault !== undefined && { state_default: stateDefault }),
+    ...(invite !== undefined && { invite }),
   };
 }
 

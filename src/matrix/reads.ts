@@ -8,6 +8,7 @@ import { failureOf, HomeserverError, unreachable } from "./homeserver-error.ts";
 import { asObject, type JsonObject } from "./json.ts";
 import type { Outage } from "./outage.ts";
 import { decodePowerLevels } from "./power-levels.ts";
+import { decodeServerAcl } from "./server-acl.ts";
 import { Recent, type Said } from "./recent.ts";
 import { MatrixClient, MatrixError } from "./sdk.ts";
 import { type Call, pathOf } from "./transport.ts";
@@ -28,6 +29,8 @@ export interface ReadsOptions {
 export interface Reads {
   /** The room as its full state has it now. `as` must be in it. */
   snapshot(room: RoomId, as: UserId, call?: Call): Promise<Snapshot>;
+  /** All state events of a room, undecoded. `as` must be in it. */
+  state(room: RoomId, as: UserId, call?: Call): Promise<readonly unknown[]>;
   /**
    * The newest events that came after `invite`, at most `limit` (100), oldest first and undecoded. When the homeserver does
    * not show the invite, by the time of the invite.
@@ -106,10 +109,16 @@ export function createReads(options: ReadsOptions): Reads {
     return recent.newest(1);
   };
 
+  const stateOf = async (room: RoomId, as: UserId, call: Call = {}): Promise<readonly unknown[]> => {
+    const events = await get(v3 + pathOf`/rooms/${room}/state`, as, {}, call);
+    const all: readonly unknown[] = Array.isArray(events) ? events : [];
+    return all;
+  };
+
   return {
+    state: stateOf,
     async snapshot(room, as, call = {}) {
-      const events = await get(v3 + pathOf`/rooms/${room}/state`, as, {}, call);
-      return snapshotOf(Array.isArray(events) ? events : [], options.bot);
+      return snapshotOf(await stateOf(room, as, call), options.bot);
     },
     async recent(room, as, limit, thread, call = {}) {
       const most = Math.min(Math.max(Math.trunc(limit), 1), pageSize);
@@ -168,6 +177,7 @@ function snapshotOf(events: readonly unknown[], bot: UserId): Snapshot {
     state.find((event) => event["type"] === type && event["state_key"] === "");
   const create = only("m.room.create");
   const made = asObject(create?.["content"]) ?? {};
+  const acl = only("m.room.server_acl");
   const predecessor = asRoomId(asObject(made["predecessor"])?.["room_id"]);
   return {
     // The spec's default, of rooms that are older than versions.
@@ -175,6 +185,7 @@ function snapshotOf(events: readonly unknown[], bot: UserId): Snapshot {
     creators: creatorsOf(create?.["sender"], made["additional_creators"]),
     power: decodePowerLevels(only("m.room.power_levels")?.["content"]),
     encrypted: only("m.room.encryption") !== undefined,
+    ...(acl === undefined ? {} : { acl: decodeServerAcl(acl["content"]) }),
     members: state.flatMap(memberOf),
     crewroom: state.filter((event) => event["sender"] === bot).flatMap(crewroomStateOf),
     ...(predecessor !== undefined && { predecessor }),

@@ -3,6 +3,8 @@
  * as if it were alone; then effects that are still in a room's record are done. Audit entries that a record still holds go
  * into the log, which leaves out those that it has.
  */
+import { isHeldBack } from "../core/read-only.ts";
+import type { World } from "../core/world.ts";
 import type { RoomId } from "../core/ids.ts";
 import type { RoomState } from "../core/room.ts";
 import type { Rooms as RoomRecords } from "../journal/journal.ts";
@@ -18,6 +20,7 @@ export async function recoverRooms(
   learn: (room: RoomId, state: RoomState) => void,
   rooms: Pick<Rooms, "put" | "lane">,
   dispatcher: Pick<Dispatcher, "dispatch">,
+  world: Pick<World, "server" | "bot">,
   audit: LanePorts["audit"],
 ): Promise<void> {
   const unfinished: RoomId[] = [];
@@ -31,6 +34,8 @@ export async function recoverRooms(
   }
   for (const room of unfinished) {
     await rooms.put(room, { kind: "recovered" });
-    dispatcher.dispatch(room, rooms.lane(room).outbox, []);
+    const { state, outbox } = rooms.lane(room);
+    const due = state === undefined ? outbox : outbox.filter((effect) => !isHeldBack(world, state, effect));
+    dispatcher.dispatch(room, due, []);
   }
 }

@@ -31,6 +31,19 @@ export class Rooms {
     return lane;
   }
 
+  /**
+   * The rules of moderation have changed. Lanes that are not in memory have nothing running; what waits there (for the end
+   * of a mute) is looked at when it is to begin.
+   */
+  moderated(): void {
+    for (const lane of this.#lanes.values()) {
+      const sessions = Object.values(lane.state?.sessions ?? {});
+      const isBusy = !lane.isIdle || sessions.some(({ running, queue }) => running !== undefined || queue.length > 0);
+      // It rejects only when the record cannot be read, which the room's next input tells as well.
+      if (isBusy) lane.put({ kind: "moderated" }).catch(() => undefined);
+    }
+  }
+
   /** Lanes in memory. */
   get size(): number {
     return this.#lanes.size;

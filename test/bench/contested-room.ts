@@ -10,6 +10,7 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import type { Effect } from "../../src/core/effect.ts";
 import { asEventId, type SessionId, type TurnId } from "../../src/core/ids.ts";
 import type { Input } from "../../src/core/input.ts";
+import { noModeration } from "../../src/core/moderation-rules.ts";
 import { emptyRoom, type Seat } from "../../src/core/room.ts";
 import type { Subtask, Task } from "../../src/core/tasks/task.ts";
 import type { CrewMember, World } from "../../src/core/world.ts";
@@ -192,6 +193,7 @@ function worldWith(crew: readonly CrewMember[], roster: RoomRoster, subtasks: nu
     ...usual,
     crew: new Map(crew.map((one) => [one.user, one])),
     roster,
+    moderation: noModeration,
     tasks: { ...usual.tasks, dispatch: "claim", final_approval: "none", max_subtasks: subtasks },
   };
 }

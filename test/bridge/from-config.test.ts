@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { agentsOf, worldOf } from "../../src/bridge/from-config.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { nothing } from "../../src/core/spent.ts";
 import { agentUserId } from "../../src/core/ids.ts";
+import { noModeration } from "../../src/core/moderation-rules.ts";
 import type { Roster } from "../../src/core/world.ts";
 import { packagePath } from "../../src/package.ts";
 import { agentId } from "../runtimes/support.ts";
@@ -11,6 +13,8 @@ const nobody: Roster = {
   scoreOf: () => ({ points: 0, entries: 0 }),
   scoresByReason: () => ({}),
   tasks: () => [],
+  spentElsewhere: () => nothing,
+  raisedElsewhere: () => 0,
 };
 
 const { config } = await loadConfig(packagePath("config/demo.yaml"), {
@@ -27,7 +31,7 @@ const { config } = await loadConfig(packagePath("config/demo.yaml"), {
 const ada = agentId("ada");
 
 test("the core knows each agent's capabilities and load, and the policies as they stand in the config", () => {
-  const world = worldOf(config, nobody);
+  const world = worldOf(config, nobody, noModeration);
   expect(world.crew.get(agentUserId(ada, "localhost"))).toMatchObject({ capabilities: ["python"], parallel: 2 });
   expect(world.crew.get(agentUserId(agentId("bo"), "localhost"))).toMatchObject({ capabilities: [], parallel: 1 });
   expect(world.tasks).toMatchObject({ plan_approval: "always", dispatch: "push", max_rework: 3 });
@@ -36,7 +40,7 @@ test("the core knows each agent's capabilities and load, and the policies as the
 });
 
 test("the core's policy, which rooms may show, has no rules for agents and no path of this machine", () => {
-  const { tasks } = worldOf(config, nobody);
+  const { tasks } = worldOf(config, nobody, noModeration);
   expect(Object.keys(tasks)).not.toContain("rules");
   expect(Object.keys(tasks)).not.toContain("roles");
 });

@@ -1,4 +1,5 @@
 /** A room to decide in, without anything around it: inputs go in, the record and what is due come out. */
+import { nothing } from "../../src/core/spent.ts";
 import { decide, type Decision } from "../../src/core/decide.ts";
 import type { Effect, RunTurn, Say } from "../../src/core/effect.ts";
 import {
@@ -11,6 +12,7 @@ import {
   type UserId,
 } from "../../src/core/ids.ts";
 import type { Input, Message, Snapshot } from "../../src/core/input.ts";
+import { noModeration } from "../../src/core/moderation-rules.ts";
 import type { RoomRecord } from "../../src/core/record.ts";
 import { emptyRoom } from "../../src/core/room.ts";
 import type { CrewMember, Roster, World } from "../../src/core/world.ts";
@@ -55,6 +57,8 @@ export const alone: Roster = {
   scoreOf: () => ({ points: 0, entries: 0 }),
   scoresByReason: () => ({}),
   tasks: () => [],
+  spentElsewhere: () => nothing,
+  raisedElsewhere: () => 0,
 };
 
 const tasks: World["tasks"] = {
@@ -67,7 +71,6 @@ const tasks: World["tasks"] = {
   review_lease_seconds: 600,
   ask_hours: 24,
   max_tries: 3,
-  budget_tokens: 0,
 };
 
 const patrol: World["patrol"] = {
@@ -98,6 +101,8 @@ export function world(limits: Partial<World["limits"]> = {}): World {
     patrol,
     policy: [],
     roster: alone,
+    budgets: { task: {}, agent_day: {}, day: {}, prices: {} },
+    moderation: noModeration,
   };
 }
 

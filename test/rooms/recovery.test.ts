@@ -65,6 +65,7 @@ test("all tasks are known before any room goes on, and rooms of mere talk are no
       lane,
     },
     { dispatch: (room, effects) => did.push(`dispatch ${room} ${effects.map(({ id }) => id).join()}`) },
+    world(),
     async () => undefined,
   );
   expect(did).toEqual([`learn ${busy}`, `learn ${late}`, `recovered ${busy}`, `dispatch ${busy} word`]);

@@ -20,8 +20,8 @@ export function advance(draft: Draft): void {
   const { task } = draft.state;
   if (task === undefined || draft.state.replacedBy !== undefined) return;
   if (!isClosed(task)) {
-    if (task.paused === undefined) goOn(draft);
-    finish(draft);
+    if (task.paused === undefined && draft.state.lock === undefined) goOn(draft);
+    if (draft.state.lock === undefined) finish(draft);
   }
   mirror(draft);
 }

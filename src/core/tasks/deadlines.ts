@@ -6,8 +6,10 @@ import { checkpointsOf, waitMark, waitOf } from "./patrol.ts";
 
 /** Milliseconds since the epoch; `undefined` when nothing is waited for. It may lie in the past. */
 export function nextDeadline(state: RoomState, world: World): number | undefined {
+  if (state.lock !== undefined) return undefined;
   const { task, asks = [] } = state;
   const times = asks.map(({ deadline }) => deadline);
+  if (state.spending?.heldUntil !== undefined) times.push(state.spending.heldUntil);
   if (task !== undefined && !isClosed(task) && task.paused === undefined) {
     for (const subtask of subtasksOf(task)) {
       for (const lease of [subtask.lease, subtask.reviewLease]) {
