@@ -2,6 +2,7 @@
 import type { Config } from "../config/schema.ts";
 import { hasRuleFor } from "../core/policy.ts";
 import type { World } from "../core/world.ts";
+import { costOf, type ModelUsage } from "../core/spent.ts";
 import type { AgentId, EffectId, EventId } from "../core/ids.ts";
 import type { Clock, CrewMember } from "../crew/ports.ts";
 import { createTurns, type Turns } from "../crew/turns.ts";
@@ -15,7 +16,7 @@ import type { Rooms } from "../rooms/rooms.ts";
 import { createBuiltinRuntime } from "../runtimes/builtin/runtime.ts";
 import type { SessionStore } from "../runtimes/port.ts";
 import { toolsFor } from "../tools/registry.ts";
-import { modelsOf } from "./from-config.ts";
+import { budgetsOf, modelsOf } from "./from-config.ts";
 import type { Presence } from "./presence.ts";
 import { createTurnPorts, type TurnPortsOptions } from "./turn-ports.ts";
 
@@ -45,17 +46,22 @@ export function createThinking(options: ThinkingOptions): Turns {
   const { config, agents, sessions, rooms, messenger, homeserver, reads, presence, spoken, metrics } = options;
   const { limits } = config;
   const server = config.homeserver.domain;
+  const { prices } = budgetsOf(config);
   const models = createModels({
     models: modelsOf(config),
-    onUsage: ({ agent, model, usage }) => {
+    onUsage: ({ agent, session, model, usage, estimated }) => {
+      const use: ModelUsage = { ...usage, model, ...(estimated ? { estimated } : {}) };
+      turns.used(session, use);
+      metrics.cost.inc({ agent, model }, (costOf(prices, use) ?? 0) / 1e6);
       metrics.tokens.inc({ agent, model, direction: "input" }, usage.inputTokens);
       metrics.tokens.inc({ agent, model, direction: "output" }, usage.outputTokens);
     },
   });
   const builtin = options.parts.use(createBuiltinRuntime({ models, sessions }));
-  return createTurns({
+  const turns = createTurns({
     agents,
     runtimes: new Map([["builtin", builtin]]),
+    metered: new Set(["builtin"]),
     ports: createTurnPorts({
       server,
       rooms,
@@ -88,4 +94,5 @@ export function createThinking(options: ThinkingOptions): Turns {
       metrics.turns.inc({ agent, outcome: reason });
     },
   });
+  return turns;
 }

@@ -75,12 +75,16 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
       }
     },
 
-    async ended(room, effect, outcome, tokens) {
+    async ended(room, effect, outcome, usage) {
       const { session, turn } = effect;
       // Before the turn is over, so that what follows from its end finds what it made.
       await options.files.ended(room, fileTurn(effect));
       const ended = { kind: "turnEnded", session, turn, outcome } as const;
-      await rooms.put(room, tokens === undefined ? ended : { ...ended, tokens });
+      await rooms.put(room, usage.length === 0 ? ended : { ...ended, usage });
+    },
+
+    async used(room, { session, turn }, usage) {
+      await rooms.put(room, { kind: "used", session, turn, usage });
     },
 
     async alive(room, { session, turn }) {

@@ -4,6 +4,22 @@ import { count, httpUrl } from "./fields.ts";
 
 const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, { error: "is not the name of an HTTP header" });
 
+/** Up to a thousand dollars for a thousand tokens. */
+const dollars = z
+  .number({ error: "is not a number" })
+  .min(0, { error: "is less than 0" })
+  .max(1e6, { error: "is more than 1000000" });
+
+const price = z.strictObject({
+  input_usd_per_million: dollars.describe("US dollars for a million tokens of what is asked."),
+  output_usd_per_million: dollars.describe("US dollars for a million tokens of what is answered."),
+  cached_usd_per_million: dollars
+    .optional()
+    .describe(
+      "US dollars for a million tokens that were asked before and were in the API's cache; input's when left out.",
+    ),
+});
+
 export const model = z.strictObject({
   base_url: httpUrl
     .describe("Address of the API, up to and including its version.")
@@ -35,6 +51,10 @@ export const model = z.strictObject({
     .optional()
     .describe("Sampling temperature; the API's own default when left out.")
     .meta({ sample: 0.7 }),
+  price: price
+    .optional()
+    .describe("What the API asks for its tokens, so that budgets can count money; without it they count tokens only.")
+    .meta({ sample: { input_usd_per_million: 0.25, output_usd_per_million: 2, cached_usd_per_million: 0.025 } }),
   headers: z
     .record(headerName, z.string())
     .optional()

@@ -42,9 +42,6 @@ export const tasks = z
       .describe(
         "After so many leases of one subtask that ended without a result it counts as blocked, and a person is asked.",
       ),
-    budget_tokens: count(0)
-      .default(0)
-      .describe("Tokens that one task may use before it pauses and a person is asked; 0 for no limit."),
     rules: z
       .string()
       .default("")

@@ -9,6 +9,7 @@
  * This file asks; `answers.ts` takes the answers.
  */
 import { inThread } from "./placement.ts";
+import type { DayScope } from "./budget.ts";
 import type { Draft } from "./draft.ts";
 import type { AgentId, EffectId, EventId, UserId } from "./ids.ts";
 import { headquartersLine, howToAnswer } from "./ask-text.ts";
@@ -31,7 +32,8 @@ export type AskMatter =
   | { readonly kind: "planner" }
   /** A subtask that nobody can go on with: rejected too often, no worker, no reviewer, blocked, concern. */
   | { readonly kind: "subtask"; readonly subtask: SubtaskId; readonly why: string }
-  | { readonly kind: "budget" }
+  /** Of the task; with a scope, of an agent (or everybody) for a day. */
+  | { readonly kind: "budget"; readonly scope?: DayScope; readonly day?: number }
   /** A tool that an agent may only use when a person says so. */
   | {
       readonly kind: "permission";
@@ -69,7 +71,12 @@ export interface Ask {
   /** Who says it and edits it, where it is not the bot. */
   readonly as?: UserId;
   /** Reactions that came before `event` was known: a person may be faster than the homeserver's answer to us. */
-  readonly early?: readonly { readonly target: EventId; readonly option: string; readonly by: UserId }[];
+  readonly early?: readonly {
+    readonly reaction?: EventId;
+    readonly target: EventId;
+    readonly option: string;
+    readonly by: UserId;
+  }[];
 }
 
 export interface Answer {

@@ -5,15 +5,16 @@
  *
  * While it is open nothing is lost: what agents wanted to say to each other is held, and delivered on release.
  */
+import { rateExceeded } from "./budget.ts";
 import { inThread, markOf } from "./placement.ts";
-import type { BreakerLimit, Draft } from "./draft.ts";
+import { type BreakerLimit, type Draft, idFrom } from "./draft.ts";
 import type { Heard } from "./effect.ts";
-import type { AgentId, EventId, UserId } from "./ids.ts";
-import type { OwnInput } from "./input.ts";
+import type { AgentId, EventId, TurnId, UserId } from "./ids.ts";
+import type { OwnInput, TurnOutcome } from "./input.ts";
 import { agentsHere } from "./listening.ts";
 import { atLeast, levelOf } from "./permissions.ts";
 import { hasRuleFor, mayUse, permitted } from "./policy.ts";
-import type { Wake } from "./room.ts";
+import type { RunningTurn, Wake } from "./room.ts";
 import { hear, putSession, sessionOfTurn } from "./turns.ts";
 import { type CrewMember, memberById } from "./world.ts";
 
@@ -109,7 +110,7 @@ function wake(draft: Draft, from: AgentId, to: CrewMember, message: Heard): bool
     draft.set({ breaker: { ...breaker, wakes: [...wakes, { from, to: to.id, ts: draft.now }] } });
     return true;
   }
-  trip(draft, tripped, message);
+  trip(draft, tripped, message.cause);
   return false;
 }
 
@@ -135,15 +136,38 @@ function tripOf(draft: Draft, wakes: readonly Wake[], from: AgentId, to: AgentId
   return undefined;
 }
 
-function trip(draft: Draft, { limit, reason }: Trip, message: Heard): void {
+/** A turn has cost something: is it too much for the time? */
+export function watchRate(draft: Draft, turn: TurnId): void {
+  const reason = draft.state.breaker.open === undefined ? rateExceeded(draft) : undefined;
+  if (reason !== undefined) trip(draft, { limit: "cost", reason }, `${turn}:${draft.now}`);
+}
+
+/** An agent that answers other agents with the same words again and again goes in circles, whatever the others say. */
+export function watchAnswers(draft: Draft, agent: AgentId, running: RunningTurn, { kind, text }: TurnOutcome): void {
+  const { breaker } = draft.state;
+  const { [agent]: before, ...others } = breaker.same ?? {};
+  const toAgents = running.messages.every(({ from }) => draft.world.crew.has(from));
+  if (!toAgents || kind !== "answered" || text.trim() === "") {
+    if (before !== undefined) draft.set({ breaker: { ...breaker, same: others } });
+    return;
+  }
+  const answer = idFrom(text.trim());
+  const count = before?.answer === answer ? before.count + 1 : 1;
+  draft.set({ breaker: { ...breaker, same: { ...others, [agent]: { answer, count } } } });
+  if (breaker.open !== undefined || count < draft.world.patrol.identical_answers) return;
+  trip(draft, { limit: "identical", reason: `${agent} gave other agents the same answer ${count} times` }, running.id);
+}
+
+/** @param cause Makes the ids of what is said. */
+function trip(draft: Draft, { limit, reason }: Trip, cause: string): void {
   const { state, world } = draft;
   draft.set({ breaker: { ...state.breaker, open: { reason, since: draft.now } } });
   draft.notes.push({ kind: "breakerTripped", limit, reason });
   draft.audit({ kind: "breaker", what: "trip", by: world.bot, detail: reason, because: `limits, ${limit}` });
   const releasers = state.people.filter((user) => atLeast(levelOf(world.permissions, user), "supervise"));
   const text = `🔌 Breaker: ${reason}. Agents no longer wake each other here; people can still talk with them. Whoever supervises them can say \`!crew release\` to let them go on.`;
-  draft.notice(`${message.cause}:breaker`, text, { mentions: releasers });
-  draft.announce(`${message.cause}:breaker`, `In ${state.room}: ${text}`);
+  draft.notice(`${cause}:breaker`, text, { mentions: releasers });
+  draft.announce(`${cause}:breaker`, `In ${state.room}: ${text}`);
 }
 
 function hold(draft: Draft, to: CrewMember, thread: EventId | undefined, message: Heard): void {

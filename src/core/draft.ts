@@ -12,7 +12,7 @@ import type { RoomState } from "./room.ts";
 import type { World } from "./world.ts";
 
 /** Which of the breaker's limits was reached. */
-export type BreakerLimit = "hops" | "pair" | "room";
+export type BreakerLimit = "hops" | "pair" | "room" | "identical" | "cost";
 
 /** Something worth a metric or a log line; it has no effect. */
 export type Note =

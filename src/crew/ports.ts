@@ -1,4 +1,5 @@
 /** What running a turn needs of the rest of the bridge. Types only. */
+import type { ModelUsage } from "../core/spent.ts";
 import type { AttachmentRef, RunTurn } from "../core/effect.ts";
 import type { CrewError } from "../core/errors.ts";
 import type { FileRequest } from "../core/files.ts";
@@ -13,8 +14,10 @@ export interface TurnPorts {
    * `undefined` when the turn is not wanted any more.
    */
   speaks(room: RoomId, effect: RunTurn, text: string): Promise<EventId | undefined>;
-  /** The turn has ended; resolves when recorded. `tokens`: what the runtime said it used, question and answer together. */
-  ended(room: RoomId, effect: RunTurn, outcome: TurnOutcome, tokens?: number): Promise<void>;
+  /** The turn has ended; resolves when recorded. `usage`: what it used of its models and was not told by `used`. */
+  ended(room: RoomId, effect: RunTurn, outcome: TurnOutcome, usage: readonly ModelUsage[]): Promise<void>;
+  /** What a turn that goes on has used since it told last; resolves when recorded. */
+  used(room: RoomId, effect: RunTurn, usage: readonly ModelUsage[]): Promise<void>;
   /** The runtime of the turn shows life, so that its lease goes on. Asked for at most once a minute. */
   alive(room: RoomId, effect: RunTurn): Promise<void>;
   /** Shows more of a running answer by an edit. Best effort, may reject. */
@@ -74,8 +77,6 @@ export interface TurnEnding {
   readonly outcome: TurnOutcome;
   readonly reason: StopReason | "failed";
   readonly error?: CrewError;
-  /** Tokens of the turn, when its runtime told them. */
-  readonly tokens?: number;
 }
 
 /** What the tools of one session may do. Asked for once per session: the list of tools stays the same within it. */

@@ -11,7 +11,7 @@
 import type { RunTurn } from "../core/effect.ts";
 import { CrewError, reasonOf } from "../core/errors.ts";
 import type { RoomId } from "../core/ids.ts";
-import type { RuntimeSession, SessionUpdate, StopReason } from "../runtimes/port.ts";
+import type { RuntimeSession, SessionUpdate, StopReason, Usage } from "../runtimes/port.ts";
 import { Answer, withNote } from "./answer.ts";
 import type { Clock, TurnEnding, TurnLimits, TurnLog, TurnPorts } from "./ports.ts";
 import { promptContent } from "./prompt.ts";
@@ -41,6 +41,8 @@ export interface RunParts {
   readonly closing: AbortSignal;
   /** Works with the session of the turn's history. */
   session<T>(work: (session: RuntimeSession) => Promise<T>): Promise<T>;
+  /** What the runtime says that it used. */
+  used(usage: Usage): void;
   /** The session went wrong: the next turn must get a new one. */
   drop(): void;
 }
@@ -75,11 +77,10 @@ export async function runTurn(run: Run, parts: RunParts): Promise<TurnEnding> {
 
   let reason: StopReason | undefined;
   let failure: CrewError | undefined;
-  let tokens: number | undefined;
   const shows = pulse(run, parts);
   const take = (update: SessionUpdate): void => {
     shows();
-    if (update.kind === "usage") tokens = (tokens ?? 0) + update.usage.inputTokens + update.usage.outputTokens;
+    if (update.kind === "usage") parts.used(update.usage);
     hear(update, answer);
   };
   try {
@@ -99,15 +100,14 @@ export async function runTurn(run: Run, parts: RunParts): Promise<TurnEnding> {
   // A runtime that was stopped by the time-out says that it was cancelled.
   if (reason === "cancelled" && stop.signal.reason instanceof CrewError) failure = stop.signal.reason;
   const { text } = answer;
-  const used = tokens === undefined ? {} : { tokens };
   if (failure !== undefined) {
     const { code, message: sentence, todo } = failure;
-    return { outcome: { kind: "failed", text, code, sentence, todo }, reason: "failed", error: failure, ...used };
+    return { outcome: { kind: "failed", text, code, sentence, todo }, reason: "failed", error: failure };
   }
   if (reason === undefined || reason === "cancelled") {
-    return { outcome: { kind: "cancelled", text }, reason: "cancelled", ...used };
+    return { outcome: { kind: "cancelled", text }, reason: "cancelled" };
   }
-  return { outcome: { kind: "answered", text: withNote(text, reason), spoke }, reason, ...used };
+  return { outcome: { kind: "answered", text: withNote(text, reason), spoke }, reason };
 }
 
 /** Called for every update of the runtime: now and then it passes on that there is life. The turn never waits for it. */

@@ -2,15 +2,20 @@
  * The turns of all agents. Those of one history run one after another, in order of start; different histories run side
  * by side. A turn is known by its id from `start` until its end is recorded.
  */
+import type { ModelUsage } from "../core/spent.ts";
 import type { Forget, RunTurn } from "../core/effect.ts";
 import { CrewError } from "../core/errors.ts";
 import type { AgentId, RoomId, SessionId, TurnId } from "../core/ids.ts";
 import type { Runtime, RuntimeName, RuntimeSession, Tool } from "../runtimes/port.ts";
 import type { Clock, CrewMember, SessionContext, TurnEnding, TurnLimits, TurnLog, TurnPorts } from "./ports.ts";
+import { Meter } from "./meter.ts";
 import { runTurn, type Run } from "./run.ts";
 import { SessionPool } from "./sessions.ts";
 import { createTyping } from "./typing.ts";
 import { until } from "../until.ts";
+
+/** How long the end of the bridge waits for what a turn used to be recorded. */
+const partingMs = 1_000;
 
 export interface TurnsOptions {
   readonly agents: ReadonlyMap<AgentId, CrewMember>;
@@ -25,6 +30,8 @@ export interface TurnsOptions {
   /** For the meters. `tookMs` counts from the start of its run, without its wait for a turn before it. */
   readonly onStarted?: (room: RoomId, effect: RunTurn) => void;
   readonly onEnded?: (room: RoomId, effect: RunTurn, ending: TurnEnding, tookMs: number) => void;
+  /** Runtimes whose use of models comes by {@link Turns.used}, call by call: what their sessions say of it is passed over. */
+  readonly metered?: ReadonlySet<RuntimeName>;
   /** Sessions kept open. Default 200. */
   readonly openSessions?: number;
 }
@@ -34,6 +41,8 @@ export interface Turns extends AsyncDisposable {
   start(room: RoomId, effect: RunTurn): void;
   /** Stops a turn: its end is reported as `cancelled`, with what it said until then. Unknown turns are ignored. */
   abort(turn: TurnId): void;
+  /** A call of a model was made for the turn that runs on this history. */
+  used(history: SessionId, usage: ModelUsage): void;
   /** Takes a turn out of the runtime's history. Rejects with `RUNTIME_FAILED` when its agent or runtime is gone. */
   forget(effect: Forget): Promise<void>;
   /**
@@ -51,6 +60,8 @@ export function createTurns(options: TurnsOptions): Turns {
   const runs = new Map<TurnId, Run>();
   /** The end of each history's last turn. */
   const tails = new Map<SessionId, Promise<void>>();
+  /** Of the turn that runs on each history. */
+  const meters = new Map<SessionId, Meter>();
   const pool = new SessionPool(log, options.openSessions);
   const typing = createTyping(ports, clock, log, closing.signal);
   let running = 0;
@@ -106,6 +117,13 @@ export function createTurns(options: TurnsOptions): Turns {
     if (closing.signal.aborted) return;
     const began = clock.now();
     const endTyping = typing.begin(room, agent);
+    const meter = new Meter({
+      now: () => clock.now(),
+      tell: async (usage) => ports.used(room, effect, usage),
+      onLost: (reason) => log.error({ room, agent, turn, err: reason }, "what a turn used was not recorded"),
+    });
+    const { runtime = `of ${agent}` as const, model = "default" } = agents.get(agent) ?? {};
+    meters.set(history, meter);
     running += 1;
     try {
       options.onStarted?.(room, effect);
@@ -114,23 +132,35 @@ export function createTurns(options: TurnsOptions): Turns {
         limits,
         clock,
         log,
-        runtime: agents.get(agent)?.runtime ?? `of ${agent}`,
+        runtime,
         closing: closing.signal,
         session: async (work) => pool.use(history, async () => open(agent, history), work),
         drop: () => pool.drop(history),
+        used: (usage) => {
+          if (options.metered?.has(runtime as RuntimeName) !== true) meter.add({ ...usage, model });
+        },
       });
       const tookMs = clock.now() - began;
       const fields = { room, agent, turn, reason: ending.reason, tookMs };
       if (ending.error === undefined) log.info(fields, "turn ended");
       else log.warn({ ...fields, err: ending.error }, "turn failed");
       options.onEnded?.(room, effect, ending, tookMs);
-      await until(ports.ended(room, effect, ending.outcome, ending.tokens), closing.signal);
+      await until(ports.ended(room, effect, ending.outcome, meter.take()), closing.signal);
     } catch (thrown) {
+      if (closing.signal.aborted) await lastWords(meter);
       if (!closing.signal.aborted) log.error({ room, agent, turn, err: thrown }, "the end of a turn was not recorded");
     } finally {
       running -= 1;
+      meters.delete(history);
       endTyping();
     }
+  }
+
+  /** The turn runs again after the next start, but what it used until now was paid for. A store that is stuck holds up nothing. */
+  async function lastWords(meter: Meter): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([meter.flush(), clock.after(partingMs, over.signal)]);
+    over.abort();
   }
 
   return {
@@ -149,6 +179,9 @@ export function createTurns(options: TurnsOptions): Turns {
     },
     abort(turn) {
       runs.get(turn)?.stop.abort();
+    },
+    used(history, usage) {
+      meters.get(history)?.add(usage);
     },
     async forget({ agent, history, turn }) {
       await pool.use(

@@ -170,7 +170,9 @@ export function createModels(options: ModelsOptions): Models {
           const { inputTokens, outputTokens } = part.usage;
           const given = inputTokens !== undefined && outputTokens !== undefined;
           if (given) gauge.observe(asked, inputTokens);
-          const usage = given ? { inputTokens, outputTokens } : estimated();
+          const cached = part.usage.inputTokenDetails.cacheReadTokens ?? 0;
+          const told = cached === 0 ? {} : { cachedTokens: cached };
+          const usage = given ? { inputTokens, outputTokens, ...told } : estimated();
           meter(usage, !given);
           const { finishReason } = part;
           yield {

@@ -24,6 +24,8 @@ export interface ModelSettings {
 export interface TokenCount {
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Of the input, what the provider had in its cache. */
+  readonly cachedTokens?: number;
 }
 
 /** One call of a model, for the meters. */

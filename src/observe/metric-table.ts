@@ -127,10 +127,16 @@ export const metricTable = {
     help: "Tokens that the models counted; direction is input or output.",
     labels: ["agent", "model", "direction"],
   },
+  cost: {
+    type: "counter",
+    name: "crewroom_cost_usd_total",
+    help: "What those tokens cost in US dollars, at the prices of the config; models without a price count nothing.",
+    labels: ["agent", "model"],
+  },
   breakerTrips: {
     type: "counter",
     name: "crewroom_breaker_trips_total",
-    help: "Times the loop breaker stopped agents; reason is pair, room or hops.",
+    help: "Times the loop breaker stopped agents; reason is pair, room, hops, identical or cost.",
     labels: ["reason"],
   },
   // Tasks

@@ -58,6 +58,7 @@ export function createMetrics(): Metrics {
     turns: counter(t.turns),
     turnsRunning: gauge(t.turnsRunning),
     tokens: counter(t.tokens),
+    cost: counter(t.cost),
     breakerTrips: counter(t.breakerTrips),
     tasks: gauge(t.tasks),
     subtaskMoves: counter(t.subtaskMoves),

@@ -22,8 +22,8 @@ export interface RoomSummary {
 }
 
 /** Whether other rooms, or the timers, have anything to learn of a room. Most rooms are only talk. */
-export function isOfConcern({ task, asks }: RoomState): boolean {
-  return task !== undefined || (asks !== undefined && asks.length > 0);
+export function isOfConcern({ task, asks, spending }: RoomState): boolean {
+  return task !== undefined || spending !== undefined || (asks !== undefined && asks.length > 0);
 }
 
 export function summaryOf(room: RoomId, task: Task, waitsForPerson: boolean): RoomSummary {

@@ -4,11 +4,14 @@
  *
  *   a room decides ──▶ update ──▶ an agent has less to do ──▶ onFreed ──▶ rooms that wait look again (sweep.ts)
  */
+import type { DayScope } from "../core/budget.ts";
+import type { Spent } from "../core/spent.ts";
 import type { AgentId, RoomId } from "../core/ids.ts";
 import type { RoomState } from "../core/room.ts";
 import { isClosed } from "../core/tasks/derive.ts";
 import type { Task, TaskState } from "../core/tasks/task.ts";
 import type { Roster, TaskSummary } from "../core/world.ts";
+import { Spending } from "./spending.ts";
 import { summaryOf, type RoomSummary, type Tally } from "./room-summary.ts";
 
 interface Entry {
@@ -23,27 +26,39 @@ export class RoomRoster implements Roster {
   readonly #loads = new Map<AgentId, number>();
   readonly #scores = new Map<AgentId, Map<string, Tally>>();
 
-  /** `onFreed` is called when an agent has less to do than before while some room waits for one. It returns at once. */
+  readonly #spending = new Spending();
+
+  /**
+   * `onFreed` is called when an agent has less to do than before, or a person let a limit go on, while some room waits for
+   * that. It returns at once.
+   */
   constructor(onFreed: () => void) {
     this.#onFreed = onFreed;
   }
 
   /** Takes over what a room has decided. Costs next to nothing when its task is the same object as before. */
   update(room: RoomId, state: RoomState): void {
+    const raised = this.#spending.update(room, state.spending);
+    const freed = this.#updateTask(room, state);
+    if ((raised || freed) && this.waiting().length > 0) this.#onFreed();
+  }
+
+  /** Returns whether an agent has less to do than before. */
+  #updateTask(room: RoomId, state: RoomState): boolean {
     const { asks = [] } = state;
     // A task goes on in the room that replaces its own, and must not count twice.
     const task = state.replacedBy === undefined ? state.task : undefined;
     const known = this.#entries.get(room);
-    if (task === undefined && known === undefined) return;
+    if (task === undefined && known === undefined) return false;
     const waitsForPerson = asks.length > 0;
-    if (task !== undefined && known?.open === task && known.summary.task.waitsForPerson === waitsForPerson) return;
+    if (task !== undefined && known?.open === task && known.summary.task.waitsForPerson === waitsForPerson)
+      return false;
     const summary = task === undefined ? undefined : summaryOf(room, task, waitsForPerson);
     if (task === undefined || summary === undefined) this.#entries.delete(room);
     else this.#entries.set(room, { open: isClosed(task) ? undefined : task, summary });
     this.#countScores(known?.summary, -1);
     this.#countScores(summary, 1);
-    const freed = this.#countLoads(known?.summary.loads, summary?.loads);
-    if (freed && this.waiting().length > 0) this.#onFreed();
+    return this.#countLoads(known?.summary.loads, summary?.loads);
   }
 
   loadElsewhere(agent: AgentId, room: RoomId): number {
@@ -82,13 +97,22 @@ export class RoomRoster implements Roster {
     return states;
   }
 
-  /** Rooms where something waits for an agent, in the order in which they began to wait. */
+  spentElsewhere(room: RoomId, day: number, scope: DayScope): Spent {
+    return this.#spending.spentElsewhere(room, day, scope);
+  }
+
+  raisedElsewhere(room: RoomId, day: number, scope: DayScope): number {
+    return this.#spending.raisedElsewhere(room, day, scope);
+  }
+
+  /** Rooms where something waits for an agent, in the order in which they began to wait, and where a limit holds turns. */
   waiting(): readonly RoomId[] {
     const rooms: (readonly [RoomId, number])[] = [];
     for (const [room, { summary }] of this.#entries) {
       if (summary.waitingSince !== undefined) rooms.push([room, summary.waitingSince]);
     }
-    return rooms.sort(([, one], [, other]) => one - other).map(([room]) => room);
+    const waiting = rooms.sort(([, one], [, other]) => one - other).map(([room]) => room);
+    return [...new Set([...waiting, ...this.#spending.held()])];
   }
 
   #countScores(summary: RoomSummary | undefined, sign: 1 | -1): void {

@@ -5,6 +5,7 @@ import { powerOf, steeringPower } from "../core/power.ts";
 import { may, maySteer, refuse } from "../core/steering.ts";
 import type { World } from "../core/world.ts";
 import { answerCommands } from "./answer-commands.ts";
+import { budgetCommands } from "./budget-commands.ts";
 import { type Command, quoted, usageOf } from "./command.ts";
 import { fileCommands } from "./file-commands.ts";
 import { talkCommands } from "./talk-commands.ts";
@@ -24,6 +25,7 @@ export function crewCommands(version: string): readonly Command[] {
   const table: readonly Command[] = [
     help,
     ...taskCommands,
+    ...budgetCommands,
     ...fileCommands,
     ...answerCommands,
     ...grantCommands,

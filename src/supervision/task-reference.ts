@@ -4,6 +4,7 @@ import { scoreTable, type ScoreRule } from "../core/tasks/scores.ts";
 import { subtaskMoves } from "../core/tasks/subtask-states.ts";
 import type { TaskState } from "../core/tasks/task.ts";
 import { answerCommands } from "./answer-commands.ts";
+import { budgetCommands } from "./budget-commands.ts";
 import { commandTable } from "./commands.ts";
 import { taskCommands } from "./task-commands.ts";
 
@@ -85,6 +86,36 @@ message stops it. Kicking an agent gives its work to somebody else; muting one m
 asked for the task needs only \`task\`. An agent never may, and it never reviews its own work or scores itself. An agent's
 question in a chat that is no task is answered by whoever may \`talk\` with it.`;
 
+const budgetsText = `Every call of a model is counted by the model's own figures, call by call, also in a turn that fails or is stopped. Where a
+model gives none they are estimated, and shown as that. Money is counted for models that have a \`price\` in the config; what
+others used is told beside it. \`!crew budget\` shows it all.
+
+A turn that runs when a limit is reached ends as usual, and no other begins: a limit can be passed by what runs at that
+moment. A turn that goes on until half as much again is used is stopped, as by 🛑, and says why. What is said to an agent
+meanwhile waits and is not lost. Days are those of UTC. A turn that runs again after a crash may use tokens again, and
+both count; what it used in the last two seconds before a crash is not known.
+
+A room whose turns cost more than \`budgets.rate_usd_per_hour\`, measured over \`limits.breaker_window_seconds\`, trips its
+breaker: agents no longer wake each other there until a person says \`!crew release\`.`;
+
+const budgetRows: readonly (readonly string[])[] = [
+  [
+    "a task",
+    "`budgets.task`, or `!crew budget <n> tokens`, `<n> usd`",
+    "a note in its room",
+    "No turn begins; the task pauses when those that run are over, and a person is asked there.",
+    "✅ adds the same amount again. ❌ or silence leaves it paused; `!crew resume` asks again.",
+  ],
+  [
+    "an agent, a day",
+    "`budgets.agent_day`",
+    "a note in the room where it happened",
+    "Its turns wait in all rooms; each room is told once, and HQ is asked.",
+    "✅ in HQ adds the same amount for that day. ❌ or silence: it goes on by itself at 00:00 UTC.",
+  ],
+  ["the crew, a day", "`budgets.day`", "likewise", "All turns wait, likewise.", "likewise"],
+];
+
 /** @param tools The tools of agents, from the part that makes them. */
 export function tasksReference(tools: readonly ToolRow[]): string {
   const states = Object.entries(taskStates).map(([state, { when, acts, out }]) => [`**${state}**`, when, acts, out]);
@@ -109,7 +140,7 @@ ${introduction}
 
 ## Commands
 
-${commandTable([...taskCommands, ...answerCommands])}
+${commandTable([...taskCommands, ...budgetCommands, ...answerCommands])}
 
 [commands.md](commands.md) lists the others.
 
@@ -135,6 +166,12 @@ epoch is refused with the reason; what was handed in too late is kept as a note.
 The bridge watches over tasks when a time has come, and calls no model for it.
 
 ${table(["Rule", "When", "What it does"], rules)}
+
+## Budgets
+
+${budgetsText}
+
+${table(["Limit", "Key", "At 80 %", "At 100 %", "What goes on"], budgetRows)}
 
 ## Scores
 

@@ -63,12 +63,15 @@ test("the end of a turn and its signs of life go into the lane", async () => {
   const { ports, inputs } = portsWith();
   const outcome = { kind: "cancelled", text: "" } as const;
   await ports.alive(room, effect);
-  await ports.ended(room, effect, outcome, 250);
-  await ports.ended(room, effect, outcome);
+  const usage = [{ model: "default", inputTokens: 240, outputTokens: 10 }];
+  await ports.used(room, effect, usage);
+  await ports.ended(room, effect, outcome, usage);
+  await ports.ended(room, effect, outcome, []);
   const of = { session: "ada", turn: "t1" };
   expect(inputs).toStrictEqual([
     { kind: "alive", ...of },
-    { kind: "turnEnded", ...of, outcome, tokens: 250 },
+    { kind: "used", ...of, usage },
+    { kind: "turnEnded", ...of, outcome, usage },
     { kind: "turnEnded", ...of, outcome },
   ]);
 });
@@ -143,7 +146,7 @@ test("a turn is over only after its files were recorded", async () => {
   const { ports, inputs } = portsWith({
     files: { ...noFiles, ended: async () => void order.push(`recorded before ${inputs.length} inputs`) },
   });
-  await ports.ended(room, effect, { kind: "cancelled", text: "" });
+  await ports.ended(room, effect, { kind: "cancelled", text: "" }, []);
   expect(order).toEqual(["recorded before 0 inputs"]);
   expect(inputs).toHaveLength(1);
 });

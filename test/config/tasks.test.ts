@@ -17,7 +17,6 @@ describe("tasks and patrol", () => {
       review_lease_seconds: 600,
       ask_hours: 24,
       max_tries: 3,
-      budget_tokens: 0,
       rules: "",
     });
     expect(config.patrol).toEqual({
@@ -53,7 +52,7 @@ describe("tasks and patrol", () => {
       `${good}
 tasks:
   { final_approval: none, dispatch: claim, max_subtasks: 4, max_rework: 1, lease_seconds: 0.5, review_lease_seconds: 2,
-    ask_hours: 0.01, max_tries: 1, budget_tokens: 90000, rules: Answer in German. }
+    ask_hours: 0.01, max_tries: 1, rules: Answer in German. }
 patrol:
   { unclaimed_minutes: 0.01, review_wait_minutes: 0.02, blocked_minutes: 0.03, silence_minutes: 0.04,
     identical_answers: 2, checkpoints: [] }
@@ -69,7 +68,6 @@ patrol:
       review_lease_seconds: 2,
       ask_hours: 0.01,
       max_tries: 1,
-      budget_tokens: 90_000,
       rules: "Answer in German.",
     });
     expect(config.patrol).toEqual({
@@ -92,7 +90,6 @@ patrol:
     ["review_lease_seconds: 0", "is not more than 0"],
     ["ask_hours: 597", "is more than 596"],
     ["max_tries: 0", "is less than 1"],
-    ["budget_tokens: -1", "is less than 0"],
     ["rules: [short]", "is a list where a text is expected; put it in quotes if it is meant as a text"],
     ["roles: ''", "is empty; give it a value or remove the line"],
     ["plan_aproval: always", "is not a key here; did you mean plan_approval?"],

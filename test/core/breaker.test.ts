@@ -52,9 +52,10 @@ describe("the breaker", () => {
 
   test("counts the messages of a pair within its window, also when people start each chain", () => {
     const scene = setUp({ breaker_pair_messages: 3 });
+    let calls = 0;
     const call = (): string | undefined => {
       const reply = callOther(scene);
-      for (const turn of scene.turns) scene.answer(turn, "fine");
+      for (const turn of scene.turns) scene.answer(turn, `fine ${calls++}`);
       scene.say("again", { mentions: [ada.user] });
       return reply;
     };

@@ -1,5 +1,6 @@
 /** Turns on a clock that tests move, with a room that writes down what is asked of it. */
 import { setImmediate as settle } from "node:timers/promises";
+import type { ModelUsage } from "../../src/core/spent.ts";
 import type { AttachmentRef, Heard, RunTurn } from "../../src/core/effect.ts";
 import type { FileRequest } from "../../src/core/files.ts";
 import type { AgentId, EffectId, EventId, RoomId, TurnId, UserId } from "../../src/core/ids.ts";
@@ -94,13 +95,15 @@ export class FakeRoom implements TurnPorts {
   readonly calls: (readonly [EffectId, UserId | undefined, string])[] = [];
   readonly acts: (readonly [EffectId, Action, number | undefined])[] = [];
   readonly worked: (readonly [TurnId, EffectId, FileRequest, AbortSignal])[] = [];
-  readonly tokens: (number | undefined)[] = [];
+  readonly usage: (readonly ModelUsage[])[] = [];
+  readonly usedSoFar: (readonly ModelUsage[])[] = [];
   /** Times at which a runtime showed life. */
   readonly lives: number[] = [];
   #watchers: (() => void)[] = [];
   /** Replaced by tests that want trouble. */
   onAmend: () => Promise<void> = async () => undefined;
   onEnded: () => Promise<void> = async () => undefined;
+  onUsed: () => Promise<void> = async () => undefined;
   onAlive: () => Promise<void> = async () => undefined;
   onTyping: () => Promise<void> = async () => undefined;
   onSpeaks: () => Promise<EventId | undefined> = async () => "$answer" as EventId;
@@ -123,11 +126,16 @@ export class FakeRoom implements TurnPorts {
     return this.onSpeaks();
   }
 
-  async ended(_room: RoomId, effect: RunTurn, outcome: TurnOutcome, tokens?: number): Promise<void> {
+  async ended(_room: RoomId, effect: RunTurn, outcome: TurnOutcome, usage: readonly ModelUsage[]): Promise<void> {
     this.outcomes.push([effect.turn, outcome]);
-    this.tokens.push(tokens);
+    this.usage.push(usage);
     this.#note();
     await this.onEnded();
+  }
+
+  async used(_room: RoomId, _effect: RunTurn, usage: readonly ModelUsage[]): Promise<void> {
+    this.usedSoFar.push(usage);
+    await this.onUsed();
   }
 
   async amend(_room: RoomId, _effect: RunTurn, _message: EventId, text: string): Promise<void> {

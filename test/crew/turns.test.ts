@@ -404,7 +404,11 @@ test("what a turn used is reported with its end, all steps together, also when i
   await crew.clock.advance(0);
   runtime.stop();
   await crew.room.end("t3");
-  expect(crew.room.tokens).toEqual([250, 7, undefined]);
+  expect(crew.room.usage).toEqual([
+    [{ model: "default", inputTokens: 220, outputTokens: 30 }],
+    [{ model: "default", inputTokens: 7, outputTokens: 0 }],
+    [],
+  ]);
 });
 
 test("tools act, read and work through the turn that runs, and are told when it was stopped", async () => {

@@ -47,7 +47,7 @@ export function task(subtasks: readonly Subtask[], extra: Partial<Task> = {}): T
     subtasks: Object.fromEntries(subtasks.map((each) => [each.id, each])),
     planned: true,
     planFailures: 0,
-    tokens: 0,
+    spent: {},
     budgetTold: 0,
     lastAct: 0,
     patrol: [],

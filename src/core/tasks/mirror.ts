@@ -2,6 +2,7 @@
  * The room as the record: what people and other bridges see of the task, and what a lost store is rebuilt from. Only
  * what differs from what was shown last goes out; of several changes that wait, only the newest.
  */
+import { sumOf } from "../spent.ts";
 import { inThread } from "../placement.ts";
 import type { Draft } from "../draft.ts";
 import { idFrom } from "../draft.ts";
@@ -24,7 +25,7 @@ export function mirror(draft: Draft): void {
     "dev.crewroom.task",
     "",
     taskContent(draft, task),
-    taskContent(draft, { ...task, version: 0, tokens: 0 }),
+    taskContent(draft, { ...task, version: 0, spent: {} }),
   );
   if (task.files?.head !== undefined)
     state(
@@ -143,7 +144,8 @@ export function taskContent(draft: Draft, task: Task): Readonly<Record<string, u
     ...(task.paused === undefined ? {} : { paused: task.paused }),
     ...(task.cancelled === undefined ? {} : { cancelled: task.cancelled }),
     ...(task.finished === undefined ? {} : { finished: task.finished }),
-    tokens: task.tokens,
+    spent: { ...sumOf(task.spent), by: task.spent },
+    ...(task.budget === undefined ? {} : { budget: task.budget }),
     order: Object.keys(task.subtasks),
   };
 }

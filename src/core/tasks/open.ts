@@ -20,7 +20,7 @@ export function newTask(seed: TaskSeed, now: number): Task {
     subtasks: {},
     planned: false,
     planFailures: 0,
-    tokens: 0,
+    spent: {},
     budgetTold: 0,
     lastAct: now,
     patrol: [],

@@ -3,15 +3,15 @@
  * calls no model: what can be mended mechanically it mends, and a person or the planner is asked for judgement.
  */
 import { dueAsks } from "../answers.ts";
-import { ask } from "../asks.ts";
+import { letGo } from "../budget.ts";
 import type { Draft } from "../draft.ts";
 import { isClosed, taskStateOf } from "./derive.ts";
 import { askAboutSubtask, tellThread } from "./escalate.ts";
 import { endTurn, remind, takeReview, takeWork, tell } from "./give.ts";
 import { patrolled, putTask, touchSubtask } from "./ledger.ts";
-import { pauseTask } from "./rest.ts";
 import type { Lease, Subtask } from "./task.ts";
 import { membersWith } from "./team.ts";
+import { begin } from "../turns.ts";
 
 export interface PatrolRule {
   readonly kind: string;
@@ -63,8 +63,8 @@ export const patrolTable: readonly PatrolRule[] = [
   },
   {
     kind: "budget",
-    when: "80 % and 100 % of `tasks.budget_tokens` are used",
-    does: "a note; then the task pauses and a person is asked",
+    when: "80 % and 100 % of the task's budget are used (`budgets.task`, or `!crew budget`)",
+    does: "a note; then the task pauses when the turns that run are over, and a person is asked",
   },
   {
     kind: "agent_gone",
@@ -85,6 +85,7 @@ export const patrolTable: readonly PatrolRule[] = [
 
 export function tick(draft: Draft): void {
   dueAsks(draft);
+  letGo(draft, (key) => begin(draft, key));
   const { task } = draft.state;
   if (task === undefined || isClosed(task) || task.paused !== undefined) return;
   for (const id of Object.keys(task.subtasks)) {
@@ -237,32 +238,4 @@ function silence(draft: Draft): void {
   draft.announce(`${draft.state.room}:silence:${draft.now}`, text);
   draft.notice(`${draft.state.room}:silence:${draft.now}`, `🛰️ ${text}`);
   putTask(draft, { silent: true });
-}
-
-/** After every turn: how much of the budget is used? */
-export function budget(draft: Draft): void {
-  const { task } = draft.state;
-  const limit = task?.budgetTokens ?? draft.world.tasks.budget_tokens;
-  if (task === undefined || limit === 0 || isClosed(task) || task.paused !== undefined) return;
-  const share = (task.tokens / limit) * 100;
-  const step = [100, 80].find((percent) => share >= percent && task.budgetTold < percent);
-  if (step === undefined) return;
-  putTask(draft, { budgetTold: step });
-  const used = `${task.tokens} of ${limit} tokens are used (${Math.round(share)} %)`;
-  patrolled(draft, {
-    kind: "budget",
-    severity: step === 100 ? "critical" : "warning",
-    did: step === 100 ? "paused the task" : "told the room",
-  });
-  if (step < 100) {
-    draft.notice(`${draft.state.room}:budget:${step}:${limit}`, `🪙 ${used}.`);
-    return;
-  }
-  pauseTask(draft, used);
-  const asked = ask(draft, {
-    matter: { kind: "budget" },
-    text: `🪙 **The budget is used up:** ${used}. Go on with as much again?`,
-    timeout: "none",
-  });
-  putTask(draft, { ask: asked.id });
 }

@@ -2,8 +2,9 @@
  * A task from its room's state events, when the store was lost. Leases are not taken over, since nobody works any more:
  * what ran is offered again under a new epoch, and what people were asked they are asked again.
  */
+import type { Spent } from "../spent.ts";
 import { branchOf, noFiles } from "../files.ts";
-import { type AgentId, agentUserId, asCommitHash, asEventId, asUserId, type EventId } from "../ids.ts";
+import { type AgentId, agentUserId, asAgentId, asCommitHash, asEventId, asUserId, type EventId } from "../ids.ts";
 import type { CrewroomState } from "../input.ts";
 import type { World } from "../world.ts";
 import type { Review, ScoreEntry, Submission, Subtask, SubtaskState, Task } from "./task.ts";
@@ -70,7 +71,8 @@ export function rebuiltTask(world: World, events: readonly CrewroomState[], now:
     ...(typeof content["paused"] === "string" ? { paused: content["paused"] } : {}),
     ...(canceller === undefined ? {} : { cancelled: { by: canceller, why: text(cancelled?.["why"]) } }),
     ...(finisher === undefined ? {} : { finished: { by: finisher, ts: count(finished?.["ts"]) } }),
-    tokens: count(content["tokens"]),
+    spent: spentIn(content["spent"]),
+    ...budgetIn(content["budget"]),
     budgetTold: 0,
     lastAct: now,
     patrol: [],
@@ -80,6 +82,40 @@ export function rebuiltTask(world: World, events: readonly CrewroomState[], now:
     ),
     notes: [],
   };
+}
+
+function whole(value: unknown): number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : 0;
+}
+
+/** What its agents used. Of one that has left the crew as well: it was paid for. */
+function spentIn(value: unknown): Task["spent"] {
+  const by = Object.entries(object(object(value)?.["by"]) ?? {});
+  return Object.fromEntries(
+    by.flatMap(([name, own]) => {
+      const agent = asAgentId(name);
+      const { tokens, microusd, unpriced, estimated } = object(own) ?? {};
+      if (agent === undefined) return [];
+      const spent: Spent = {
+        tokens: whole(tokens),
+        microusd: whole(microusd),
+        unpriced: whole(unpriced),
+        estimated: whole(estimated),
+      };
+      return [[agent, spent] as const];
+    }),
+  );
+}
+
+function budgetIn(value: unknown): Pick<Task, "budget"> {
+  const content = object(value);
+  const { tokens, microusd } = object(content?.["each"]) ?? {};
+  if (content === undefined) return {};
+  const each = {
+    ...(whole(tokens) === 0 ? {} : { tokens: whole(tokens) }),
+    ...(whole(microusd) === 0 ? {} : { microusd: whole(microusd) }),
+  };
+  return { budget: { each, times: Math.max(1, whole(content["times"])) } };
 }
 
 /**

@@ -2,10 +2,12 @@
 import { plannerOf } from "./team.ts";
 import type { Answer, Ask } from "../asks.ts";
 import type { Draft } from "../draft.ts";
+import { dayJudged } from "../budget.ts";
 import { permissionJudged } from "../policy.ts";
 import { hear } from "../turns.ts";
 import { memberById } from "../world.ts";
 import { askForPlan, cancelTask, close } from "./advance.ts";
+import { budgetJudged } from "./budget.ts";
 import { tell } from "./give.ts";
 import { clearTask, moveSubtask, putSubtask, putTask, without } from "./ledger.ts";
 import { secretJudged } from "./held.ts";
@@ -38,9 +40,8 @@ export function settle(draft: Draft, ask: Ask, answer: Answer): void {
         `${answer.by} says: try again.${answer.why === "" ? "" : ` ${answer.why}`} Make a plan with plan_task.`,
       );
     case "budget":
-      clearTask(draft, "ask");
-      if (answer.by === undefined || answer.option !== "approve") return;
-      return moreBudget(draft);
+      if (matter.scope !== undefined) return dayJudged(draft, matter, answer);
+      return budgetJudged(draft, answer);
     case "permission":
       return permission(draft, ask, answer);
     case "secret":
@@ -113,14 +114,6 @@ function final(draft: Draft, answer: Answer): void {
     `final:${task.version}`,
     `${answer.by} does not approve the result: ${why}. Add what is missing with revise_plan (new subtasks; done ones stay), or ask with ask_human.`,
   );
-}
-
-function moreBudget(draft: Draft): void {
-  const { task } = draft.state;
-  if (task === undefined) return;
-  const limit = task.budgetTokens ?? draft.world.tasks.budget_tokens;
-  clearTask(draft, "paused");
-  putTask(draft, { budgetTokens: limit + draft.world.tasks.budget_tokens, budgetTold: 0 });
 }
 
 function decided(draft: Draft, subtask: Subtask, answer: Answer): void {

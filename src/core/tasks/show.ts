@@ -1,4 +1,5 @@
 /** What people see of a task: texts of its messages, the room's name and topic. */
+import { spentText, sumOf } from "../spent.ts";
 import type { AgentId } from "../ids.ts";
 import { openNeeds, progressOf, taskStateOf } from "./derive.ts";
 import type { Subtask, SubtaskSpec, SubtaskState, Task, TaskState } from "./task.ts";
@@ -102,9 +103,10 @@ export function statusLines(task: Task, nameOf: NameOf): string {
     return `- ${subtaskSigns[state]} \`${id}\` ${title}: ${statusOf(task, subtask, nameOf)}${share}`;
   });
   const { done, total } = progressOf(task);
-  const tokens = task.tokens === 0 ? "" : ` ${task.tokens} tokens used.`;
+  const spent = sumOf(task.spent);
+  const used = spent.tokens === 0 ? "" : ` Used: ${spentText(spent)}.`;
   return [
-    `**#${task.number} ${task.title}** is ${taskStateOf(task)}${task.paused === undefined ? "" : ` (${task.paused})`}: ${done} of ${total} done.${tokens}`,
+    `**#${task.number} ${task.title}** is ${taskStateOf(task)}${task.paused === undefined ? "" : ` (${task.paused})`}: ${done} of ${total} done.${used}`,
     ...lines,
   ].join("\n");
 }

@@ -2,6 +2,7 @@
  * A task and its subtasks, as the record of a task room keeps them. Plain JSON. How a subtask moves is the table in
  * `subtask-states.ts`; a task's state is derived from its parts (`taskStateOf`), never set.
  */
+import type { Limits, Spent } from "../spent.ts";
 import type { Conflict, TaskFiles } from "../files.ts";
 import type { AgentId, CommitHash, EffectId, EventId, UserId } from "../ids.ts";
 
@@ -175,11 +176,12 @@ export interface Task {
   readonly denied?: string;
   /** The open question of the patrol or planner's failure. */
   readonly ask?: string;
-  /** Tokens used by its agents. */
-  readonly tokens: number;
-  /** Shares of the budget (percent) that were told. */
+  /** What its agents used. */
+  readonly spent: Readonly<Record<AgentId, Spent>>;
+  /** The share of the budget (percent) that was told last. */
   readonly budgetTold: number;
-  readonly budgetTokens?: number;
+  /** Its own limits, where people set them or let it go on: `each`, so many times. Otherwise the config's hold. */
+  readonly budget?: { readonly each: Limits; readonly times: number };
   /** The last time that anything happened. */
   readonly lastAct: number;
   /** The patrol has told of the silence since then. */

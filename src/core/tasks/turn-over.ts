@@ -22,7 +22,6 @@ const failureWaits = [30_000, 120_000] as const;
 export function turnOver(draft: Draft, session: Session, running: RunningTurn, input: Ended): void {
   const { task } = draft.state;
   if (task === undefined) return;
-  if (input.tokens !== undefined) putTask(draft, { tokens: task.tokens + input.tokens });
   if (isClosed(task)) return;
   if (session.agent === task.planner && session.thread === undefined) plannerOver(draft, running, input);
   for (const { id } of subtasksOf(task)) {
@@ -53,7 +52,8 @@ function plannerOver(draft: Draft, running: RunningTurn, input: Ended): void {
   const { task } = draft.state;
   if (task === undefined || task.proposal !== undefined || task.ask !== undefined) return;
   // Who was stopped, or asked a question, is waited for by a person's own wish.
-  if (running.stoppedBy !== undefined || waitsForAnswer(draft, input.session)) return;
+  const byPerson = running.stoppedBy !== undefined && running.stoppedFor === undefined;
+  if (byPerson || waitsForAnswer(draft, input.session)) return;
   if (goesOn(draft, input.session)) return;
   // It added nothing to what was denied: the person is asked again, and can say more.
   if (task.denied !== undefined) clearTask(draft, "denied");
@@ -76,6 +76,11 @@ function over(
 ): void {
   const { outcome } = input;
   const take = part === "work" ? takeWork : takeReview;
+  if (running.stoppedFor !== undefined) {
+    // Nobody's fault: who has budget left may take it.
+    take(draft, subtask, "taken");
+    return;
+  }
   if (running.stoppedBy !== undefined) {
     if (part === "work")
       blockFor(draft, subtask, `stopped by ${running.stoppedBy}; \`!crew unblock ${subtask.id}\` lets it go on`);

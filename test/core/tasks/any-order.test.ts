@@ -253,7 +253,7 @@ describe("a task, whatever happens", () => {
         fc.array(anyStep, { maxLength: 60 }),
         fc.constantFrom<TaskScene["world"]["tasks"]["plan_approval"]>("always", "never", { over: 2 }),
         (steps, approval) => {
-          const scene = new TaskScene({ policy: { plan_approval: approval, budget_tokens: 0 } });
+          const scene = new TaskScene({ policy: { plan_approval: approval } });
           const epochs = new Map<string, number>();
           scene.act(planner, {
             kind: "plan",

@@ -404,24 +404,24 @@ describe("the patrol", () => {
   });
 
   it("tells of 80 % of the budget, and pauses at 100 %", () => {
-    const scene = new TaskScene({ crew: [planner, bo, rae], policy: { budget_tokens: 1_000 } });
+    const scene = new TaskScene({ crew: [planner, bo, rae], budgets: { task: { tokens: 1_000 } } });
     scene.plan(spec("one"));
     const { session, turn } = scene.turnOf(bo);
     scene.put({
       kind: "turnEnded",
       session,
       turn,
-      tokens: 850,
+      usage: [{ model: "default", inputTokens: 800, outputTokens: 50 }],
       outcome: { kind: "answered", text: "a", spoke: false },
     });
-    expect(scene.says.find(({ text }) => text.includes("850 of 1000 tokens"))).toBeDefined();
+    expect(scene.says.find(({ text }) => text.includes("850 of 1 000 tokens"))).toBeDefined();
     expect(scene.task.patrol.at(-1)).toMatchObject({ kind: "budget", severity: "warning" });
     const next = scene.turnOf(bo);
     scene.put({
       kind: "turnEnded",
       session,
       turn: next.turn,
-      tokens: 200,
+      usage: [{ model: "default", inputTokens: 150, outputTokens: 50 }],
       outcome: { kind: "answered", text: "b", spoke: false },
     });
     scene.deliver();

@@ -28,6 +28,8 @@ export interface TaskSceneOptions {
   readonly crew?: readonly CrewMember[];
   readonly policy?: Partial<World["tasks"]>;
   readonly patrol?: Partial<World["patrol"]>;
+  readonly budgets?: Partial<World["budgets"]>;
+  readonly roster?: World["roster"];
 }
 
 export function spec(id: string, extra: Partial<SubtaskSpec> = {}): SubtaskSpec {
@@ -58,7 +60,7 @@ export class TaskScene extends Scene {
   #calls = 0;
   #commits = 0;
 
-  constructor({ crew = everybody, policy = {}, patrol = {} }: TaskSceneOptions = {}) {
+  constructor({ crew = everybody, policy = {}, patrol = {}, budgets = {}, roster }: TaskSceneOptions = {}) {
     const usual = world();
     super(
       { queue_messages: 50 },
@@ -66,6 +68,8 @@ export class TaskScene extends Scene {
         crew: new Map(crew.map((agent) => [agent.user, agent])),
         tasks: { ...usual.tasks, ...policy },
         patrol: { ...usual.patrol, ...patrol },
+        budgets: { ...usual.budgets, ...budgets },
+        roster: roster ?? usual.roster,
       },
     );
     this.crew = crew;
@@ -140,12 +144,13 @@ export class TaskScene extends Scene {
   }
 
   /** The agent's turn ends. */
-  end(agent: CrewMember, text = "", outcome: "answered" | "failed" = "answered"): Decision {
+  end(agent: CrewMember, text = "", outcome: "answered" | "failed" = "answered", tokens = 0): Decision {
     const { session, turn } = this.turnOf(agent);
     return this.put({
       kind: "turnEnded",
       session,
       turn,
+      ...(tokens === 0 ? {} : { usage: [{ model: "default", inputTokens: tokens, outputTokens: 0 }] }),
       outcome:
         outcome === "answered"
           ? { kind: "answered", text, spoke: false }

@@ -1,0 +1,106 @@
+/**
+ * A task's budget: what its agents may use together.
+ *
+ *   within ──80 %──▶ a note ──100 %──▶ no turn begins ──those that run are over──▶ paused ──a person──▶ within
+ *                                        └─150 %──▶ those that run are stopped
+ */
+import { type Answer, ask, withdraw } from "../asks.ts";
+import { shares, stopRunning, taskLimits } from "../budget.ts";
+import { amounts, type Limits, shareOf, sumOf, times, usedText } from "../spent.ts";
+import type { Draft } from "../draft.ts";
+import type { UserId } from "../ids.ts";
+import { beginAll } from "../turns.ts";
+import { askForPlan } from "./advance.ts";
+import { isClosed } from "./derive.ts";
+import { clearTask, patrolled, putTask } from "./ledger.ts";
+import { pauseTask } from "./rest.ts";
+import type { Task } from "./task.ts";
+
+/** After every change: how much of the budget is used? */
+export function budget(draft: Draft): void {
+  const { task } = draft.state;
+  if (task === undefined || isClosed(task) || task.paused !== undefined) return;
+  const limits = taskLimits(draft);
+  const share = shareOf(sumOf(task.spent), limits);
+  if (share < shares.told) return;
+  const used = `${usedText(sumOf(task.spent), limits)} are used (${share} %)`;
+  if (share >= shares.held) usedUp(draft, share, used);
+  else if (task.budgetTold < shares.told) tell(draft, shares.told, used);
+}
+
+/** @param share The one of {@link shares} that is told. */
+function tell(draft: Draft, share: number, used: string): void {
+  putTask(draft, { budgetTold: share });
+  const detail = share < shares.held ? used : `${used}; it pauses when the turns that run are over`;
+  patrolled(draft, { kind: "budget", severity: "warning", did: "told the room" });
+  draft.notice(`${draft.state.room}:budget:${share}:${amounts(taskLimits(draft))}`, `🪙 ${detail}.`);
+  draft.audit({ kind: "budget", what: "note", by: draft.world.bot, detail });
+}
+
+function usedUp(draft: Draft, share: number, used: string): void {
+  if (share >= shares.stopped) stopRunning(draft, `${used}, which is more than half above the limit`);
+  // A turn that runs may still hand in what it was paid for.
+  const runs = Object.values(draft.state.sessions).some(({ running }) => running !== undefined);
+  if (runs) {
+    if ((draft.state.task?.budgetTold ?? 0) < shares.held) tell(draft, shares.held, used);
+    return;
+  }
+  patrolled(draft, { kind: "budget", severity: "critical", did: "paused the task" });
+  pauseTask(draft, used);
+  draft.audit({ kind: "budget", what: "pause", by: draft.world.bot, detail: used });
+  const { id } = ask(draft, {
+    matter: { kind: "budget" },
+    text: `🪙 **The budget is used up:** ${used}. Go on with another ${amounts(partOf(draft, draft.state.task))}?`,
+    timeout: "none",
+  });
+  putTask(draft, { budgetTold: shares.held, ask: id });
+}
+
+/** What is added when a person lets it go on. */
+function partOf(draft: Draft, task: Task | undefined): Limits {
+  return task?.budget?.each ?? draft.world.budgets.task;
+}
+
+/** A person said whether the task goes on, or nobody did: then it stays paused. */
+export function budgetJudged(draft: Draft, answer: Answer): void {
+  clearTask(draft, "ask");
+  const { task } = draft.state;
+  const isYes = answer.by !== undefined && answer.option === "approve";
+  const by = answer.by ?? draft.world.bot;
+  draft.audit({ kind: "budget", what: isYes ? "approve" : "deny", by, detail: answer.why });
+  if (!isYes || task === undefined) return;
+  const { each, times: factor } = task.budget ?? { each: draft.world.budgets.task, times: 1 };
+  goOn(draft, { each, times: factor + 1 });
+}
+
+function goOn(draft: Draft, next: NonNullable<Task["budget"]>): void {
+  const share = shareOf(sumOf(draft.state.task?.spent ?? {}), times(next.each, next.times));
+  putTask(draft, { budget: next, budgetTold: share < shares.told ? 0 : shares.told, lastAct: draft.now });
+  if (share >= shares.held) return;
+  clearTask(draft, "paused");
+  const { task } = draft.state;
+  if (task === undefined) return;
+  beginAll(draft);
+  if (!task.planned && task.proposal === undefined && task.ask === undefined)
+    askForPlan(draft, "The task goes on. Make the plan with plan_task.");
+}
+
+/** A person sets one of the task's limits. Returns the answer. */
+export function setBudget(draft: Draft, by: UserId, limit: Limits): string {
+  const { task } = draft.state;
+  if (task === undefined || isClosed(task)) return "There is no open task here.";
+  const each = { ...taskLimits(draft), ...limit };
+  draft.audit({ kind: "budget", what: "set", by, detail: amounts(each) });
+  const open = (draft.state.asks ?? []).find(({ matter }) => matter.kind === "budget" && matter.scope === undefined);
+  const isEnough = shareOf(sumOf(task.spent), each) < shares.held;
+  if (open === undefined || !isEnough) {
+    putTask(draft, { budget: { each, times: 1 }, budgetTold: 0 });
+    if (isEnough) beginAll(draft);
+  } else {
+    withdraw(draft, open.id, `${by} set the budget to ${amounts(each)}.`);
+    clearTask(draft, "ask");
+    goOn(draft, { each, times: 1 });
+  }
+  const left = isEnough ? "" : " That is used up already.";
+  return `The budget of this task is now ${amounts(each)}.${left}`;
+}
