@@ -1,4 +1,4 @@
-/** The command line: `crewroom register | start | check | demo`. */
+/** The command line: `crewroom --help` lists the commands. */
 import process from "node:process";
 import { runCommandLine } from "./cli/run.ts";
 

@@ -1,4 +1,5 @@
 /** The commands and their options: parsing and `--help` both come from this table. */
+import { auditKinds } from "../core/audit.ts";
 import type { Given } from "./given.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";
 
@@ -49,6 +50,19 @@ export const commands: Readonly<Record<string, Command>> = {
       },
     },
     run: async (given, terminal) => (await import("./files.ts")).filesPull(given, terminal),
+  },
+  audit: {
+    help: "show what happened and who decided it, also while the bridge runs",
+    options: {
+      config,
+      task: { value: "N", help: "only of this task" },
+      agent: { value: "ID", help: "only what this agent did, or what happened to it" },
+      kind: { value: "KIND", help: `only of this kind: ${auditKinds.join(", ")}` },
+      since: { value: "ISO", help: "only from this time on, like 2026-11-21 or 2026-11-21T09:30Z" },
+      json: { help: "whole entries, one JSON object a line" },
+      verify: { help: "check that the log is as it was written; prints its length and the hash of its head" },
+    },
+    run: async (given, terminal) => (await import("./audit.ts")).audit(given, terminal),
   },
   demo: {
     help: "play a crew of three on a homeserver of its own, without a model",

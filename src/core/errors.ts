@@ -65,6 +65,12 @@ export const errorTable = {
     certain: false,
     told: "operator",
   },
+  AUDIT_BROKEN: {
+    sentence: "The audit log is not as it was written, from entry {n} on: {why}.",
+    todo: "What stands before that entry is sound. docs/audit.md tells what it may mean and what to compare with.",
+    certain: true,
+    told: "operator",
+  },
   PORT_TAKEN: {
     sentence: "Cannot listen on {hostname}:{port}: {reason}.",
     todo: "Choose another appservice.port (and the same in appservice.address), or end the program that uses it.",
