@@ -8,12 +8,9 @@ import type { AuditFacts } from "./audit.ts";
 import type { AgentId, UserId } from "./ids.ts";
 import type { AclChange, MatrixInput, Member, Message, Redaction } from "./input.ts";
 import { relock, release } from "./read-only.ts";
-import { silenceOf } from "./silence.ts";
+import { isDenied, silenceOf } from "./silence.ts";
 import { refuse } from "./steering.ts";
 import { begin, putSession, takeBack } from "./turns.ts";
-import { isServerAllowed } from "./server-acl.ts";
-import { serverOf } from "./ids.ts";
-import { isOwn } from "./world.ts";
 
 export interface ModerationAct {
   /** What a person does in their client. */
@@ -170,9 +167,7 @@ export function acl(draft: Draft, input: AclChange): void {
   const before = draft.state;
   draft.set({ acl: input.acl });
   draft.countChange();
-  const isDenied = (user: UserId): boolean =>
-    !isOwn(draft.world, user) && !isServerAllowed(draft.state.acl, serverOf(user));
-  const stopped = dropWordsOf(draft, isDenied);
+  const stopped = dropWordsOf(draft, (user) => isDenied(draft.world, draft.state, user));
   const facts = { kind: "moderation", what: "server acl", by: input.sender, event: input.event } as const;
   if (stopped.length === 0) draft.audit(facts);
   for (const agent of stopped) draft.audit({ ...facts, agent });

@@ -30,6 +30,7 @@ export interface TaskSceneOptions {
   readonly patrol?: Partial<World["patrol"]>;
   readonly budgets?: Partial<World["budgets"]>;
   readonly roster?: World["roster"];
+  readonly moderation?: World["moderation"];
 }
 
 export function spec(id: string, extra: Partial<SubtaskSpec> = {}): SubtaskSpec {
@@ -60,7 +61,7 @@ export class TaskScene extends Scene {
   #calls = 0;
   #commits = 0;
 
-  constructor({ crew = everybody, policy = {}, patrol = {}, budgets = {}, roster }: TaskSceneOptions = {}) {
+  constructor({ crew = everybody, policy = {}, patrol = {}, budgets = {}, roster, moderation }: TaskSceneOptions = {}) {
     const usual = world();
     super(
       { queue_messages: 50 },
@@ -70,6 +71,7 @@ export class TaskScene extends Scene {
         patrol: { ...usual.patrol, ...patrol },
         budgets: { ...usual.budgets, ...budgets },
         roster: roster ?? usual.roster,
+        moderation: moderation ?? usual.moderation,
       },
     );
     this.crew = crew;

@@ -1,0 +1,343 @@
+import { array, assert, constantFrom, property } from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Decision } from "../../src/core/decide.ts";
+import { globFits } from "../../src/core/glob.ts";
+import { asUserId, type UserId } from "../../src/core/ids.ts";
+import type { Member } from "../../src/core/input.ts";
+import { type Moderation, type ModerationRule, RuleBook } from "../../src/core/moderation-rules.ts";
+import type { PowerLevels } from "../../src/core/power.ts";
+import type { RoomRecord } from "../../src/core/record.ts";
+import { isServerAllowed } from "../../src/core/server-acl.ts";
+import type { World } from "../../src/core/world.ts";
+import { ada, anna, bo, boss, bot, defined, room, Scene, stranger } from "./scene.ts";
+import { bo as worker, planner, rae, spec, TaskScene } from "./tasks/task-scene.ts";
+
+const source = room;
+const rule = (about: ModerationRule["about"], entity: string, more: Partial<ModerationRule> = {}): ModerationRule => ({
+  about,
+  entity,
+  source,
+  ...more,
+});
+const guest = defined(asUserId("@guest:evil.example:8448"));
+
+/** Rules that a test changes while a room is decided. */
+class Changing implements Moderation {
+  #book = new RuleBook([]);
+  ruleOn = (who: UserId): ModerationRule | undefined => this.#book.ruleOn(who);
+  watches = (): boolean => false;
+  set(...rules: readonly ModerationRule[]): void {
+    this.#book = new RuleBook(rules);
+  }
+}
+
+const everybody: World["permissions"] = { "*": "talk", [boss]: "admin" };
+function moderatedScene(people: readonly UserId[] = [anna, boss]): { readonly scene: Scene; readonly rules: Changing } {
+  const rules = new Changing();
+  const scene = new Scene({}, { permissions: everybody, moderation: rules });
+  scene.enter(people, [bot, ada.user, bo.user]);
+  return { scene, rules };
+}
+
+const audits = (record: RoomRecord, kind = "moderation"): readonly object[] =>
+  (record.audit?.entries ?? []).filter((entry) => entry.kind === kind);
+const aborted = ({ fleeting }: Decision): number => fleeting.filter(({ kind }) => kind === "abort").length;
+
+function acl(scene: Scene, deny: readonly string[], allow: readonly string[] = ["*"]): ReturnType<Scene["put"]> {
+  return scene.put({
+    kind: "acl",
+    event: scene.fresh("acl"),
+    sender: boss,
+    ts: scene.now,
+    acl: { allow, deny, ipLiterals: true },
+  });
+}
+
+function moved(scene: Scene, who: UserId, membership: Member["membership"], by: UserId): ReturnType<Scene["put"]> {
+  const member = { kind: "member", user: who, membership, direct: false } as const;
+  return scene.put({ ...member, event: scene.fresh("member"), sender: by, ts: scene.now });
+}
+
+function levels(scene: Scene, power: PowerLevels): ReturnType<Scene["put"]> {
+  return scene.put({ kind: "power", event: scene.fresh("power"), sender: boss, ts: scene.now, power });
+}
+
+describe("a glob", () => {
+  test.each([
+    ["*", "", true],
+    ["@spam*:evil.org", "@spammer:evil.org", true],
+    ["@spam?:evil.org", "@spam:evil.org", false],
+    ["*.evil.org", "evil.org", false],
+    ["*evil.org", "not-evil.org", true],
+    ["a.c", "abc", false],
+    ["*a*a*a*b", `${"a".repeat(200)}c`, false],
+  ])("%s and “%s”: %s", (glob, text, fits) => expect(globFits(glob, text)).toBe(fits));
+
+  test("means what a regular expression made of it means", () => {
+    const letters = constantFrom("a", "b", "*", "?");
+    assert(
+      property(array(letters, { maxLength: 8 }), array(constantFrom("a", "b"), { maxLength: 8 }), (g, t) => {
+        const [glob, text] = [g.join(""), t.join("")];
+        const same = new RegExp(`^${glob.replaceAll("*", ".*").replaceAll("?", ".")}$`);
+        expect(globFits(glob, text)).toBe(same.test(text));
+      }),
+    );
+  });
+});
+
+describe("a server ACL", () => {
+  test.each([
+    ["evil.example", ["*"], ["evil.example"], true, false],
+    ["evil.example:8448", ["*"], ["EVIL.example"], true, false],
+    ["sub.evil.example", ["*"], ["*.evil.example"], true, false],
+    ["good.example", ["*"], ["*.evil.example"], true, true],
+    ["good.example", [], [], true, false],
+    ["good.example", ["good.*"], [], true, true],
+    ["1.2.3.4:8448", ["*"], [], false, false],
+    ["[2001:db8::1]:8448", ["*"], [], false, false],
+    ["[2001:db8::1]", ["*"], ["[2001:db8::1]"], true, false],
+    ["1.2.3.4", ["*"], [], true, true],
+    ["1.2.3.example", ["*"], [], false, true],
+  ])("judges %s with allow %j and deny %j, IP addresses %s: %s", (name, allow, deny, ipLiterals, allowed) =>
+    expect(isServerAllowed({ allow, deny, ipLiterals }, name)).toBe(allowed),
+  );
+
+  test("silences a server's people, ends what they asked for, and lets the others' words wait again", () => {
+    const { scene } = moderatedScene([anna, guest]);
+    scene.say("from anna", { mentions: [ada.user] });
+    scene.answer(scene.turns[0], "yes");
+    scene.deliver();
+    scene.say("from the guest", { sender: guest, mentions: [ada.user] });
+    scene.say("waits, of the guest", { sender: guest, mentions: [ada.user] });
+    scene.say("waits, of anna", { mentions: [ada.user] });
+    const decision = acl(scene, ["evil.example"]);
+    expect(aborted(decision)).toBe(1);
+    expect(scene.turns.map(({ messages }) => messages.map(({ text }) => text))).toEqual([["waits, of anna"]]);
+    expect(audits(scene.record)).toMatchObject([{ what: "server acl", agent: "ada", by: boss }]);
+    expect(scene.say("more", { sender: guest, mentions: [ada.user] }).changed).toBe(false);
+    expect(scene.say("!crew ping", { sender: guest }).changed).toBe(false);
+    acl(scene, []);
+    scene.say("forgiven", { sender: guest, mentions: [bo.user] });
+    expect(scene.turns).toHaveLength(2);
+  });
+
+  test("of the room's state at the join counts as one that came as an event, and so does its absence", () => {
+    const { scene } = moderatedScene([anna, guest]);
+    scene.enter([anna, guest], [ada.user], { acl: { allow: ["*"], deny: ["evil.example"], ipLiterals: true } });
+    expect(scene.say("hello", { sender: guest, mentions: [ada.user] }).changed).toBe(false);
+    scene.enter([anna, guest], [ada.user]);
+    expect(scene.say("hello", { sender: guest, mentions: [ada.user] }).changed).toBe(true);
+  });
+
+  test("that denies our own server stops all work, is told in HQ alone, and what waits goes out when it is over", () => {
+    const { scene } = moderatedScene();
+    scene.say("first", { mentions: [ada.user] });
+    const { fresh } = acl(scene, ["example.com"]);
+    expect(fresh.map(({ kind }) => kind)).toEqual(["announce"]);
+    expect(scene.turns).toEqual([]);
+    const while_ = scene.say("second", { mentions: [ada.user] });
+    expect(while_.fresh).toEqual([]);
+    expect(scene.say("!crew ping", { sender: boss }).fresh).toEqual([]);
+    const after = acl(scene, []);
+    expect(after.fresh.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["turn", "say", "announce"]));
+    expect(scene.turns[0]?.messages.map(({ text }) => text)).toEqual(["first", "second"]);
+    expect(audits(scene.record)).toMatchObject([
+      { what: "server acl" },
+      { what: "read-only", because: "acl" },
+      { what: "server acl" },
+      { what: "work goes on" },
+    ]);
+  });
+});
+
+describe("a rule", () => {
+  test.each([
+    [rule("user", guest), guest, true],
+    [rule("user", "@guest:*"), guest, true],
+    [rule("user", "@Guest:evil.example:8448"), guest, false],
+    [rule("server", "evil.example"), guest, true],
+    [rule("server", "EVIL.example:8448"), guest, true],
+    [rule("server", "*.example"), guest, true],
+    [rule("server", "example"), guest, false],
+    [rule("user", "evil.example"), guest, false],
+  ])("%j and %s: %s", (one, who, fits) => expect(new RuleBook([one]).ruleOn(who) !== undefined).toBe(fits));
+
+  test("keeps somebody from being heard, refuses a command once, and rejects their invites", () => {
+    const { scene, rules } = moderatedScene([anna, stranger]);
+    rules.set(rule("user", stranger));
+    for (const text of ["hello", "are you there?"])
+      expect(scene.say(text, { sender: stranger, mentions: [ada.user] }).changed).toBe(false);
+    scene.say("!crew ping", { sender: stranger });
+    expect(scene.says).toMatchObject([{ style: "notice", mentions: [stranger] }]);
+    expect(scene.says[0]?.text).toMatch(/moderation rule/);
+    scene.deliver();
+    expect(scene.say("!crew ping", { sender: stranger }).changed).toBe(false);
+    moved(scene, ada.user, "leave", anna);
+    moved(scene, ada.user, "invite", stranger);
+    expect(scene.due("leave")).toMatchObject([{ as: ada.user, inviter: stranger }]);
+    expect(audits(scene.record, "refusal")).toMatchObject([{ what: "message" }, { what: "invite" }]);
+  });
+
+  test("that comes while they are worked for ends that, wherever it runs", () => {
+    const { scene, rules } = moderatedScene([anna, stranger]);
+    scene.say("from both: stranger", { sender: stranger, mentions: [ada.user] });
+    scene.say("waits", { mentions: [ada.user] });
+    rules.set(rule("server", "elsewhere.org", { reason: "spam" }));
+    const decision = scene.put({ kind: "moderated" });
+    expect(aborted(decision)).toBe(1);
+    expect(scene.turns.map(({ messages }) => messages.map(({ text }) => text))).toEqual([["waits"]]);
+    expect(audits(scene.record)).toMatchObject([{ what: "rule", by: bot, agent: "ada" }]);
+    expect(scene.put({ kind: "moderated" }).changed).toBe(false);
+  });
+
+  test("that came during a mute takes what waited", () => {
+    const { scene, rules } = moderatedScene([anna, stranger]);
+    levels(scene, { users: { [ada.user]: -1 } });
+    scene.say("waits", { sender: stranger, mentions: [ada.user] });
+    rules.set(rule("user", stranger));
+    levels(scene, {});
+    expect(scene.turns).toEqual([]);
+    expect(audits(scene.record)).toMatchObject([{ what: "mute", by: boss }, { what: "unmute" }, { what: "rule" }]);
+  });
+
+  test("of a list silences neither ours nor an admin by name, and one of the config silences the admin", () => {
+    const { scene, rules } = moderatedScene();
+    rules.set(rule("user", "*"), rule("server", "*"));
+    expect(scene.say("hello", { mentions: [ada.user] }).changed).toBe(false);
+    scene.say("hello", { sender: boss, mentions: [ada.user] });
+    expect(scene.turns).toHaveLength(1);
+    rules.set(rule("user", boss, { source: "config" }));
+    expect(scene.say("hello", { sender: boss, mentions: [bo.user] }).changed).toBe(false);
+  });
+
+  test("takes away the word of who may answer", () => {
+    const rules = new Changing();
+    const scene = new TaskScene({
+      crew: [planner, worker, rae],
+      policy: { plan_approval: "always" },
+      moderation: rules,
+    });
+    scene.act(planner, { kind: "plan", subtasks: [spec("one")] });
+    scene.deliver();
+    rules.set(rule("user", boss, { source: "config" }));
+    const asked = defined(scene.record.state.asks?.[0]?.event);
+    const reaction = { kind: "reaction", sender: boss, ts: scene.now, target: asked, key: "✅" } as const;
+    expect(scene.put({ ...reaction, event: scene.fresh() }).changed).toBe(false);
+    rules.set();
+    scene.put({ ...reaction, event: scene.fresh() });
+    expect(scene.task.planned).toBe(true);
+  });
+});
+
+describe("somebody who is removed by another", () => {
+  test.each(["leave", "ban"] as const)("(%s) is no longer worked for", (membership) => {
+    const { scene } = moderatedScene();
+    scene.say("go", { mentions: [ada.user] });
+    expect(aborted(moved(scene, anna, membership, boss))).toBe(1);
+    expect(scene.turns).toEqual([]);
+    expect(audits(scene.record)).toMatchObject([
+      { what: membership === "ban" ? "ban" : "kick", by: boss, agent: "ada" },
+    ]);
+  });
+
+  test("is worked for when they leave by themselves", () => {
+    const { scene } = moderatedScene();
+    scene.say("go", { mentions: [ada.user] });
+    moved(scene, anna, "leave", anna);
+    expect(scene.turns).toHaveLength(1);
+  });
+
+  test("and what was done to an agent stands in the log with its event", () => {
+    const { scene } = moderatedScene();
+    moved(scene, ada.user, "ban", boss);
+    moved(scene, ada.user, "leave", boss);
+    moved(scene, bo.user, "leave", anna);
+    expect(audits(scene.record)).toMatchObject([
+      { what: "ban", agent: "ada", by: boss, event: expect.stringMatching(/^\$/) as string },
+      { what: "unban", agent: "ada" },
+      { what: "kick", agent: "bo", by: anna },
+    ]);
+  });
+});
+
+describe("a task whose bot loses its power", () => {
+  function busy(): TaskScene {
+    const scene = new TaskScene({ crew: [planner, worker, rae] });
+    scene.plan(spec("one"), spec("two", { depends_on: ["one"] }));
+    scene.deliver();
+    for (const { id } of scene.due("state")) scene.put({ kind: "done", effect: id });
+    return scene;
+  }
+  const low: PowerLevels = {
+    users: { [boss]: 100, [bot]: 0 },
+    state_default: 50,
+    events: { "dev.crewroom.task": 100 },
+  };
+  const back: PowerLevels = { users: { [boss]: 100, [bot]: 100 }, state_default: 50 };
+
+  test.each([
+    ["below what its state needs", "dev.crewroom.task", low],
+    ["muted", "say", { ...back, users: { [boss]: 100, [bot]: 100 }, events_default: 101 }],
+  ])("(%s) begins nothing and sends nothing that would fail, and says so", (_how, refused, power) => {
+    const scene = busy();
+    expect(scene.turns).toHaveLength(1);
+    const lockedAt = levels(scene, power);
+    expect(aborted(lockedAt)).toBe(1);
+    expect(scene.turns).toEqual([]);
+    expect(lockedAt.fresh.filter(({ kind }) => kind === "announce")).toHaveLength(1);
+    const kinds = lockedAt.fresh.map((effect) => (effect.kind === "state" ? effect.type : effect.kind));
+    expect(kinds).not.toContain(refused);
+    scene.now += 3_600_000;
+    expect(scene.put({ kind: "tick" }).changed).toBe(false);
+    expect(scene.say("well?", { mentions: [worker.user], sender: boss }).fresh).toEqual([]);
+  });
+
+  test("keeps what was refused before it knew, and no dead letter", () => {
+    const scene = busy();
+    levels(scene, low);
+    scene.say("!crew status", { sender: boss });
+    scene.say("!crew pause", { sender: boss });
+    const [held] = scene.due("state");
+    const { id } = defined(held);
+    scene.put({ kind: "failed", effect: id, code: "HOMESERVER_REFUSED", sentence: "no" });
+    expect(scene.due("state").some((effect) => effect.id === id)).toBe(true);
+  });
+
+  test("goes on by itself with the power, with its leases as long as before and the room brought up to date", () => {
+    const scene = busy();
+    const epoch = scene.task.subtasks["one"]?.lease?.epoch;
+    levels(scene, low);
+    scene.now += 3_600_000;
+    const { fresh } = levels(scene, back);
+    expect(fresh.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["turn", "state", "announce"]));
+    expect(new Set(scene.due("state").map(({ type }) => type))).toEqual(
+      new Set(["dev.crewroom.task", "dev.crewroom.subtask", "dev.crewroom.agent", "m.room.name", "m.room.topic"]),
+    );
+    expect(scene.task.subtasks["one"]?.lease).toMatchObject({ epoch });
+    scene.put({ kind: "tick" });
+    expect(scene.task.subtasks["one"]?.lease).toMatchObject({ epoch });
+  });
+
+  test("is not stopped by an agent that is made admin", () => {
+    const scene = busy();
+    levels(scene, { ...back, users: { [boss]: 100, [bot]: 100, [worker.user]: 100 } });
+    expect(scene.turns).toHaveLength(1);
+    expect(audits(scene.record).filter((entry) => "what" in entry && entry.what !== "upgrade")).toEqual([]);
+  });
+
+  test("waits as well while the bot is removed, and is told by who of ours is left", () => {
+    const scene = busy();
+    const { fresh } = moved(scene, bot, "leave", boss);
+    expect(fresh.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["announce", "say"]));
+    expect(scene.turns).toEqual([]);
+    moved(scene, bot, "invite", boss);
+    const members = [boss, bot, planner.user, worker.user, rae.user].map((who) => ({
+      user: who,
+      membership: "join" as const,
+    }));
+    const snapshot = { version: "11", creators: [], power: {}, encrypted: false, members };
+    for (const { id } of scene.due("join")) scene.put({ kind: "done", effect: id });
+    scene.put({ kind: "joined", user: bot, snapshot, missed: [], attempts: 1 });
+    expect(scene.turns).toHaveLength(1);
+  });
+});
