@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { auditKinds, type AuditEntry } from "../../src/core/audit.ts";
@@ -7,11 +8,14 @@ import type { RoomRecord } from "../../src/core/record.ts";
 import { emptyRoom } from "../../src/core/room.ts";
 import type { AuditFilter, AuditReader, ChainedEntry, Journal } from "../../src/journal/journal.ts";
 import { openAuditReader, openJournal, type JournalOptions } from "../../src/journal/open.ts";
+import { postgresMissing, startPostgres } from "../support/postgres.ts";
+import { redisMissing, startRedis } from "../support/redis.ts";
 import { findProgram } from "../support/server.ts";
 import { startOther } from "./process.ts";
 import { storeKinds, type TestStore } from "./stores.ts";
 
 const leaseMs = 600;
+const docs = new URL("../../docs/audit.md", import.meta.url);
 
 function given<T>(value: T | undefined): T {
   if (value === undefined) throw new Error("not given");
@@ -284,6 +288,26 @@ for (const kind of storeKinds) {
   );
 }
 
+describe("the audit log on SQLite's group commit", () => {
+  test("shares its transaction with all that is written in the same turn", async () => {
+    await using store = await given(storeKinds[0]).start();
+    const url = await store.fresh();
+    await using journal = await openJournal(url);
+    const reader = new DatabaseSync(url.slice("sqlite:".length), { readOnly: true });
+    const rows = (): number => Number(reader.prepare("SELECT count(*) AS n FROM entry").get()?.["n"]);
+    const seenWhenResolved: number[] = [];
+    const writes = [
+      journal.audit.append(entries(2)),
+      journal.rooms.save(cellar, holding(cellar, 1, [])),
+      journal.audit.append(entries(1, 1, { room: cellar })),
+      journal.inbox.append("a transaction"),
+    ];
+    await Promise.all(writes.map((write) => write.then(() => seenWhenResolved.push(rows()))));
+    expect(seenWhenResolved).toEqual([5, 5, 5, 5]);
+    reader.close();
+  });
+});
+
 describe("the audit log on a store that cannot be written", () => {
   test("keeps the order and the places that entries have, and writes them when it can be", async () => {
     await using store = await given(storeKinds[0]).start();
@@ -326,31 +350,56 @@ describe("reading beside the bridge", () => {
   });
 
   test.skipIf(findProgram("python3") === undefined)(
-    "another program needs only what is read to check the chain",
+    "the program in the docs checks the chain from what is read",
     async () => {
       await using journal = await openJournal("sqlite::memory:");
       await journal.audit.append(
         auditKinds.map((kind, index) => entry(index + 1, { kind, detail: "é 🥗 \u0001\u007f\u2028 \"'\\/\n" })),
       );
       const lines = (await read(journal.audit)).map((one) => JSON.stringify(one));
-      const program = [
-        "import hashlib, json, sys",
-        "prev = '0' * 64",
-        "for line in sys.stdin.buffer:",
-        "    e = json.loads(line)",
-        "    link = {k: e[k] for k in ('n', 'prev', 'at', 'entry')}",
-        "    text = json.dumps(link, sort_keys=True, separators=(',', ':'), ensure_ascii=False)",
-        "    assert e['prev'] == prev and e['hash'] == hashlib.sha256(text.encode()).hexdigest(), e['n']",
-        "    prev = e['hash']",
-        "print(prev)",
-      ].join("\n");
-      const { stdout, stderr } = spawnSync("python3", ["-c", program], { input: `${lines.join("\n")}\n` });
-      expect(stderr.toString()).toBe("");
-      expect({ ok: true, entries: auditKinds.length, head: stdout.toString().trim() }).toEqual(
-        await journal.audit.verify(),
-      );
+      const program = /```python\n(.*?)```/s.exec(await readFile(docs, "utf8"))?.[1];
+      const check = (input: readonly string[]): { status: number | null; said: string } => {
+        const { status, stdout, stderr } = spawnSync("python3", ["-c", given(program)], { input: input.join("\n") });
+        return { status, said: `${stdout.toString()}${stderr.toString()}`.trim() };
+      };
+      const verdict = await journal.audit.verify();
+      expect(verdict).toMatchObject({ ok: true, entries: auditKinds.length });
+      expect(check(lines)).toEqual({ status: 0, said: "head" in verdict ? verdict.head : undefined });
+      expect(check(lines.toSpliced(3, 1))).toEqual({ status: 1, said: "it breaks at entry 4" });
+      expect(check(lines.with(1, given(lines[1]).replace("ada", "bo")))).toEqual({
+        status: 1,
+        said: "it breaks at entry 2",
+      });
     },
   );
+
+  test.skipIf(postgresMissing !== undefined)("needs no more of PostgreSQL than SELECT, and takes no lock", async () => {
+    await using server = await startPostgres();
+    const url = await server.database();
+    await using journal = await openJournal(url);
+    await journal.audit.append(entries(3));
+    await server.sql(url, "CREATE ROLE peek LOGIN; GRANT SELECT ON crewroom TO peek");
+    await using reader = await openAuditReader(url.replace("crewroom@", "peek@"));
+    expect(await reader.verify()).toMatchObject({ ok: true, entries: 3 });
+    expect((await server.sql(url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")).trim()).toBe("1");
+  });
+
+  test.skipIf(redisMissing !== undefined)("needs no more of Redis than to read", async () => {
+    await using server = await startRedis();
+    const url = await server.database();
+    await using journal = await openJournal(url);
+    await journal.audit.append(entries(3));
+    await server.command(url, "acl", "setuser", "peek", "on", ">secret", "~crewroom:*", "+@read", "+@connection");
+    await using reader = await openAuditReader(url.replace("redis://", "redis://peek:secret@"));
+    expect(await reader.verify()).toMatchObject({ ok: true, entries: 3 });
+  });
+});
+
+describe("docs/audit.md", () => {
+  test("has a row for every kind of entry, and for nothing else", async () => {
+    const kinds = (await readFile(docs, "utf8")).split("| kind ")[1]?.split("\n\n")[0] ?? "";
+    expect([...kinds.matchAll(/^\| `(\w+)`/gm)].map(([, kind]) => kind)).toEqual(auditKinds);
+  });
 });
 
 /** A server notices a moment later that a client was killed. */
