@@ -1,6 +1,7 @@
 /** `budgets`: how many tokens and how much money the crew may use. What is left out is not limited. */
 import { z } from "zod";
 import { count } from "./fields.ts";
+import { type Problem, valueAt } from "./problem.ts";
 
 const usd = z
   .number({ error: "is not a number" })
@@ -34,3 +35,16 @@ export const budgets = z
       .meta({ sample: 20 }),
   })
   .prefault({});
+
+/** A limit of money that nothing counts against would never hold. Works on unchecked values. */
+export function moneyProblems(raw: unknown): readonly Problem[] {
+  const models = valueAt(raw, ["models"]);
+  const all = typeof models === "object" && models !== null ? Object.keys(models) : [];
+  if (all.length === 0 || all.some((name) => valueAt(raw, ["models", name, "price"]) !== undefined)) return [];
+  const paths = [["task", "usd"], ["agent_day", "usd"], ["day", "usd"], ["rate_usd_per_hour"]];
+  return paths.flatMap((path): Problem[] =>
+    valueAt(raw, ["budgets", ...path]) === undefined
+      ? []
+      : [{ path: ["budgets", ...path], text: `limits money, and no model has a price; add models.${all[0]}.price` }],
+  );
+}

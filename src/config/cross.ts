@@ -1,4 +1,5 @@
 /** What the parts of a config say about each other. Works on unchecked values, so that all problems come at once. */
+import { moneyProblems } from "./budgets.ts";
 import { valueAt, type Problem } from "./problem.ts";
 
 export function crossProblems(raw: unknown): Problem[] {
@@ -34,5 +35,5 @@ export function crossProblems(raw: unknown): Problem[] {
     }
     return problems;
   });
-  return [...own, ...strangers];
+  return [...own, ...strangers, ...moneyProblems(raw)];
 }

@@ -169,6 +169,8 @@ export interface Heard {
   readonly hops: number;
   /** Told with the next turn, but starts none by itself (the correction of a message already answered). */
   readonly quiet?: boolean;
+  /** The message that it corrects. */
+  readonly corrects?: EventId;
   /** Set when it gives the agent a lease on a subtask or its review. */
   readonly work?: Work;
 }

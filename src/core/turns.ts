@@ -85,7 +85,9 @@ export function begin(draft: Draft, key: string): void {
     hops: Math.max(...session.queue.map((heard) => heard.hops)),
     calls: [],
   };
-  const causes = session.queue.map((heard) => [heard.cause, turn] as const);
+  const causes = session.queue.flatMap(({ cause, corrects }) =>
+    [cause, ...(corrects === undefined ? [] : [corrects])].map((one) => [one, turn] as const),
+  );
   putSession(draft, key, {
     ...session,
     turns: session.turns + 1,
@@ -120,15 +122,14 @@ export function conclude(draft: Draft, key: string): void {
   draft.drop((effect) => effect.kind === "turn" && effect.turn === running.id);
 }
 
-/** Stops a turn as if it had never begun: what it was to answer waits again, less what `without` names. */
-export function takeBack(draft: Draft, key: string, without?: EventId): void {
+/** Stops a turn as if it had never begun: what it was to answer waits again. */
+export function takeBack(draft: Draft, key: string): void {
   const session = draft.state.sessions[key];
   if (session?.running === undefined) return;
   const { running } = session;
   conclude(draft, key);
   draft.fleeting.push({ kind: "abort", turn: running.id });
-  const again = running.messages.filter((heard) => heard.cause !== without);
-  putSession(draft, key, { ...sessionAt(draft, key, session), queue: [...again, ...session.queue] });
+  putSession(draft, key, { ...sessionAt(draft, key, session), queue: [...running.messages, ...session.queue] });
 }
 
 function sessionAt(draft: Draft, key: string, otherwise: Session): Session {

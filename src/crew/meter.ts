@@ -4,11 +4,12 @@
  */
 import type { ModelUsage } from "../core/spent.ts";
 
-/** A turn that is shorter than that tells what it used only with its end. */
+/** How long what was used may be untold. A turn that is shorter than that tells it only with its end. */
 export const tellMs = 2_000;
 
 export interface MeterParts {
-  readonly now: () => number;
+  /** Resolves after `ms` milliseconds; rejects as soon as the signal aborts. */
+  readonly after: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Has the room count it; resolves when it is recorded. */
   readonly tell: (usage: readonly ModelUsage[]) => Promise<void>;
   readonly onLost: (reason: unknown) => void;
@@ -17,30 +18,41 @@ export interface MeterParts {
 export class Meter {
   readonly #parts: MeterParts;
   #open = new Map<string, ModelUsage>();
-  #told: number;
+  readonly #over = new AbortController();
+  #waits = false;
 
   constructor(parts: MeterParts) {
     this.#parts = parts;
-    this.#told = parts.now();
   }
 
   add(use: ModelUsage): void {
     this.#keep(use);
-    if (this.#parts.now() - this.#told >= tellMs) void this.flush();
+    if (this.#waits || this.#over.signal.aborted) return;
+    this.#waits = true;
+    const tell = (): Promise<void> => {
+      this.#waits = false;
+      return this.flush();
+    };
+    // Rejects when the turn is over before.
+    void this.#parts.after(tellMs, this.#over.signal).then(tell, () => undefined);
   }
 
-  /** All that was not told yet. It counts as told from here on. */
-  take(): readonly ModelUsage[] {
+  /** The turn is over: all that was not told yet, to be told with its end. */
+  end(): readonly ModelUsage[] {
+    this.#over.abort();
+    return this.#take();
+  }
+
+  #take(): readonly ModelUsage[] {
     const usage = [...this.#open.values()];
     this.#open = new Map();
     return usage;
   }
 
-  /** Tells what is open. Never rejects: what could not be told is told later. */
+  /** Tells what is open. Never rejects: what could not be told is told later, with what comes then. */
   async flush(): Promise<void> {
-    const usage = this.take();
+    const usage = this.#take();
     if (usage.length === 0) return;
-    this.#told = this.#parts.now();
     try {
       await this.#parts.tell(usage);
     } catch (thrown) {

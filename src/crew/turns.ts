@@ -118,7 +118,7 @@ export function createTurns(options: TurnsOptions): Turns {
     const began = clock.now();
     const endTyping = typing.begin(room, agent);
     const meter = new Meter({
-      now: () => clock.now(),
+      after: (ms, signal) => clock.after(ms, signal),
       tell: async (usage) => ports.used(room, effect, usage),
       onLost: (reason) => log.error({ room, agent, turn, err: reason }, "what a turn used was not recorded"),
     });
@@ -145,13 +145,14 @@ export function createTurns(options: TurnsOptions): Turns {
       if (ending.error === undefined) log.info(fields, "turn ended");
       else log.warn({ ...fields, err: ending.error }, "turn failed");
       options.onEnded?.(room, effect, ending, tookMs);
-      await until(ports.ended(room, effect, ending.outcome, meter.take()), closing.signal);
+      await until(ports.ended(room, effect, ending.outcome, meter.end()), closing.signal);
     } catch (thrown) {
       if (closing.signal.aborted) await lastWords(meter);
       if (!closing.signal.aborted) log.error({ room, agent, turn, err: thrown }, "the end of a turn was not recorded");
     } finally {
       running -= 1;
       meters.delete(history);
+      meter.end();
       endTyping();
     }
   }

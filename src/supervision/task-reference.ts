@@ -93,7 +93,7 @@ others used is told beside it. \`!crew budget\` shows it all.
 A turn that runs when a limit is reached ends as usual, and no other begins: a limit can be passed by what runs at that
 moment. A turn that goes on until half as much again is used is stopped, as by 🛑, and says why. What is said to an agent
 meanwhile waits and is not lost. Days are those of UTC. A turn that runs again after a crash may use tokens again, and
-both count; what it used in the last two seconds before a crash is not known.
+both count; calls of the last two seconds before a crash are not counted.
 
 A room whose turns cost more than \`budgets.rate_usd_per_hour\`, measured over \`limits.breaker_window_seconds\`, trips its
 breaker: agents no longer wake each other there until a person says \`!crew release\`.`;

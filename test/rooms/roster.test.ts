@@ -181,3 +181,40 @@ describe("a room that waits for an agent", () => {
     expect(freed()).toBe(0);
   });
 });
+
+describe("what was used on a day", () => {
+  const spent = (tokens: number) => ({ tokens, microusd: tokens * 2, unpriced: 0, estimated: 0 });
+  const used = (room: RoomId, day: number, agents: Readonly<Record<string, number>>, more = {}) => ({
+    ...emptyRoom(room),
+    spending: {
+      day,
+      agents: Object.fromEntries(Object.entries(agents).map(([agent, tokens]) => [agent, spent(tokens)])),
+      raised: {},
+      told: [],
+      ...more,
+    },
+  });
+
+  test("is summed over all other rooms, by agent and in all, and follows each decision", () => {
+    const { roster } = open();
+    roster.update(one, used(one, 5, { ada: 10, bo: 1 }));
+    roster.update(other, used(other, 5, { ada: 20 }));
+    roster.update(other, used(other, 5, { ada: 25 }));
+    expect(roster.spentElsewhere(third, 5, ada.id)).toEqual(spent(35));
+    expect(roster.spentElsewhere(one, 5, ada.id)).toEqual(spent(25));
+    expect(roster.spentElsewhere(third, 5, "*")).toEqual(spent(36));
+    roster.update(one, used(one, 6, { bo: 3 }));
+    expect([5, 6].map((day) => roster.spentElsewhere(third, day, "*").tokens)).toEqual([25, 3]);
+  });
+
+  test("wakes rooms that are held back when a person lets a limit go on", () => {
+    const { roster, freed } = open();
+    roster.update(one, used(one, 5, { ada: 10 }, { heldUntil: 9 }));
+    expect(roster.waiting()).toEqual([one]);
+    roster.update(third, used(third, 5, {}, { raised: { ada: 1 } }));
+    expect(freed()).toBe(1);
+    expect([one, third].map((room) => roster.raisedElsewhere(room, 5, ada.id))).toEqual([1, 0]);
+    roster.update(one, used(one, 5, { ada: 10 }));
+    expect(roster.waiting()).toEqual([]);
+  });
+});
