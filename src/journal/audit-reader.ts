@@ -37,11 +37,9 @@ export class StoredAuditReader implements AuditReader {
   async *read(filter: AuditFilter = {}): AsyncGenerator<ChainedEntry> {
     let left = filter.limit ?? Infinity;
     if (left <= 0) return;
-    for await (const [n, text] of filter.newestFirst === true ? this.#backwards() : this.kept(1)) {
-      if (text === undefined) continue;
-      const found = decodeChained(text);
-      if (typeof found === "string") throw this.entries.unreadable(numberKey(n), found);
-      if (!fits(found.entry, filter)) continue;
+    for await (const [, text] of filter.newestFirst === true ? this.#backwards() : this.kept(1)) {
+      const found = text === undefined ? undefined : decodeChained(text);
+      if (found === undefined || typeof found === "string" || !fits(found.entry, filter)) continue;
       yield found;
       if (--left <= 0) return;
     }

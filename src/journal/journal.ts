@@ -81,6 +81,7 @@ export type AuditVerdict =
   | { readonly ok: false; /** The first entry that is not as it was. */ readonly at: number; readonly why: string };
 
 export interface AuditReader {
+  /** Leaves out what is missing or damaged: a verification names it. */
   read(filter?: AuditFilter): AsyncIterable<ChainedEntry>;
   /** Reads the whole log once and checks that it is as it was written; see `docs/audit.md` for what that proves. */
   verify(): Promise<AuditVerdict>;

@@ -267,6 +267,7 @@ for (const kind of storeKinds) {
         await using journal = await open(url);
         await journal.audit.append(entries(2, 1, { room: cellar }));
         expect((await read(journal.audit, { newestFirst: true, limit: 2 })).map(({ n }) => n)).toEqual([7, 6]);
+        expect((await read(journal.audit)).map(({ n }) => n)).toEqual([1, 2, 4, 6, 7]);
         expect(await journal.audit.verify()).toEqual({ ok: false, at: 3, why: "it is missing" });
       });
 
