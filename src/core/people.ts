@@ -102,6 +102,7 @@ export function edit(draft: Draft, input: Edit): void {
     const correction: Heard = {
       cause: input.event,
       from: input.sender,
+      corrects: input.target,
       text: `(This corrects an earlier message of mine.) ${input.text}`,
       hops: 0,
       // Mending a word in what is long answered should not make an agent answer again.
@@ -117,20 +118,21 @@ export function redaction(draft: Draft, input: Redaction): void {
   fileWithdrawn(draft, input);
   reactionWithdrawn(draft, input.target);
   for (const [key, session] of Object.entries(draft.state.sessions)) {
-    const turn = session.causes.find(([cause]) => cause === input.target)?.[1];
-    const waits = session.queue.some((heard) => heard.cause === input.target);
-    if (turn === undefined && !waits) continue;
-    if (session.running?.messages.some((heard) => heard.cause === input.target) === true)
-      takeBack(draft, key, input.target);
+    // A correction says the same once more, and goes with what it corrects.
+    const isIt = (heard: Heard): boolean => heard.cause === input.target || heard.corrects === input.target;
+    const turns = new Set(session.causes.flatMap(([cause, turn]) => (cause === input.target ? [turn] : [])));
+    const waits = session.queue.some(isIt);
+    if (turns.size === 0 && !waits) continue;
+    if (session.running?.messages.some(isIt) === true) takeBack(draft, key);
     draft.audit(redactOf(input, session.agent));
     const now = draft.state.sessions[key] ?? session;
     putSession(draft, key, {
       ...now,
-      queue: now.queue.filter((heard) => heard.cause !== input.target),
+      queue: now.queue.filter((heard) => !isIt(heard)),
       causes: now.causes.filter(([cause]) => cause !== input.target),
     });
-    if (turn !== undefined) {
-      const id = `${input.event}:forget:${session.agent}` as EffectId;
+    for (const turn of turns) {
+      const id = `${input.event}:forget:${session.agent}:${turn}` as EffectId;
       draft.emit({ kind: "forget", id, agent: session.agent, history: session.history, turn });
     }
     begin(draft, key);

@@ -19,6 +19,7 @@ import { memory } from "./memory.ts";
 import { requestSize } from "./request-size.ts";
 import { roundTrip } from "./round-trip.ts";
 import { type Measure, type Row, table } from "./row.ts";
+import { stopChild } from "./stop-child.ts";
 import { taskLoad } from "./task-load.ts";
 
 const measurements: Readonly<Record<string, Measure>> = {
@@ -34,6 +35,7 @@ const measurements: Readonly<Record<string, Measure>> = {
   "files-worktree": filesWorktree,
   "files-import": filesImport,
   "files-commits": filesCommits,
+  stop: stopChild,
 };
 
 const { values } = parseArgs({
