@@ -149,6 +149,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
       settling: () => settling,
       taskRooms: () => taskRooms,
       filing: () => filing,
+      audit: () => journal.audit,
       turns: () => turns,
       intake: () => intake,
       rooms: () => rooms,

@@ -12,6 +12,9 @@ import { until } from "../until.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Doers } from "../rooms/dispatcher.ts";
 import type { Filing } from "./filing.ts";
+import type { AuditEntry } from "../core/audit.ts";
+import type { AuditReader } from "../journal/journal.ts";
+import { auditText } from "../supervision/audit-text.ts";
 import type { Intake } from "../rooms/intake.ts";
 import type { Rooms } from "../rooms/rooms.ts";
 
@@ -21,6 +24,7 @@ export interface DoersOptions {
   readonly entrance: () => Pick<Entrance, "adopt" | "join" | "missed" | "reject" | "follow" | "invite">;
   readonly settling: () => Pick<Settling, "headquarters">;
   readonly taskRooms: () => Pick<TaskRooms, "open">;
+  readonly audit: () => Pick<AuditReader, "read">;
   readonly filing: () => Pick<Filing, "job" | "publish">;
   readonly turns: () => Turns;
   readonly intake: () => Intake;
@@ -150,6 +154,22 @@ export function createDoers(parts: DoersOptions): Doers {
     },
 
     publish: (room, effect, signal) => parts.filing().publish(room, effect, signal),
+
+    recall: async (room, effect, signal) => {
+      const { id, limit, agent, what, everywhere } = effect;
+      const { hq } = await until(parts.settling().headquarters, signal);
+      const entries: AuditEntry[] = [];
+      const filter = {
+        limit,
+        newestFirst: true,
+        ...(everywhere && room === hq ? {} : { room }),
+        ...(agent === undefined ? {} : { agent }),
+        ...(what === undefined ? {} : { kind: what }),
+      };
+      for await (const { entry } of parts.audit().read(filter)) entries.push(entry);
+      await parts.rooms().put(room, { kind: "recalled", effect: id, text: auditText(entries.toReversed()) });
+      return undefined;
+    },
 
     redact: async (room, effect, signal) => {
       await parts.messenger().redact(room, effect, signal);

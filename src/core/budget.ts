@@ -213,10 +213,10 @@ export function askedForDay(draft: Draft, { text, budget }: Announced): void {
   if (budget === undefined || budget.day !== now.day) return;
   const { scope, limit } = budget;
   if (amounts(limitToday(draft, scope)) !== limit || !tellOnce(draft, `question:${scope}:${limit}`)) return;
-  const more = amounts(scope === everybody ? draft.world.budgets.day : draft.world.budgets.agent_day);
+  const more = amounts(times(baseOf(draft, scope), raisesOf(draft, scope) + 1 + missing(draft, scope)));
   ask(draft, {
     matter: { kind: "budget", scope, day: budget.day },
-    text: `🪙 **The budget of today is used up:** ${text} Go on with another ${more} for today?`,
+    text: `🪙 **The budget of today is used up:** ${text} Go on, up to ${more} for today?`,
     timeout: "deny",
     hours: ((now.day + 1) * dayMs - draft.now) / 3_600_000,
   });

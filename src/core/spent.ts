@@ -107,6 +107,14 @@ export function sumOf(agents: Readonly<Record<string, Spent>>): Spent {
   return Object.values(agents).reduce(plus, nothing);
 }
 
+/**
+ * How many times a limit holds after a person let it go on: once more, and at least so often that there is something left
+ * of it, since a single turn can use more than the whole of a small limit.
+ */
+export function onceMore(spent: Spent, each: Limits, factor: number): number {
+  return Math.max(factor, Math.floor(shareOf(spent, each) / 100)) + 1;
+}
+
 /** `$1.25`; smaller amounts with as many digits as they need. */
 export function usd(microusd: number): string {
   const whole = Math.floor(microusd / million);

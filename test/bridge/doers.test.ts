@@ -48,6 +48,7 @@ function doersOf(rooms: Rooms, entrance: Partial<Entrances>, more: Partial<Doers
     settling: unused,
     taskRooms: unused,
     filing: unused,
+    audit: unused,
     turns: unused,
     intake: unused,
     rooms: () => rooms,

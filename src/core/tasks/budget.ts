@@ -6,7 +6,7 @@
  */
 import { type Answer, ask, withdraw } from "../asks.ts";
 import { shares, stopRunning, taskLimits } from "../budget.ts";
-import { amounts, type Limits, shareOf, sumOf, times, usedText } from "../spent.ts";
+import { amounts, onceMore, type Limits, shareOf, sumOf, times, usedText } from "../spent.ts";
 import type { Draft } from "../draft.ts";
 import type { UserId } from "../ids.ts";
 import { beginAll } from "../turns.ts";
@@ -47,18 +47,20 @@ function usedUp(draft: Draft, share: number, used: string): void {
   }
   patrolled(draft, { kind: "budget", severity: "critical", did: "paused the task" });
   pauseTask(draft, used);
+  const more = enlarged(draft);
   draft.audit({ kind: "budget", what: "pause", by: draft.world.bot, detail: used });
   const { id } = ask(draft, {
     matter: { kind: "budget" },
-    text: `🪙 **The budget is used up:** ${used}. Go on with another ${amounts(partOf(draft, draft.state.task))}?`,
+    text: `🪙 **The budget is used up:** ${used}. Go on, up to ${amounts(times(more.each, more.times))}?`,
     timeout: "none",
   });
   putTask(draft, { budgetTold: shares.held, ask: id });
 }
 
-/** What is added when a person lets it go on. */
-function partOf(draft: Draft, task: Task | undefined): Limits {
-  return task?.budget?.each ?? draft.world.budgets.task;
+/** What the task may use when a person lets it go on. */
+function enlarged({ world, state }: Draft): NonNullable<Task["budget"]> {
+  const { each, times: factor } = state.task?.budget ?? { each: world.budgets.task, times: 1 };
+  return { each, times: onceMore(sumOf(state.task?.spent ?? {}), each, factor) };
 }
 
 /** A person said whether the task goes on, or nobody did: then it stays paused. */
@@ -69,14 +71,12 @@ export function budgetJudged(draft: Draft, answer: Answer): void {
   const by = answer.by ?? draft.world.bot;
   draft.audit({ kind: "budget", what: isYes ? "approve" : "deny", by, detail: answer.why });
   if (!isYes || task === undefined) return;
-  const { each, times: factor } = task.budget ?? { each: draft.world.budgets.task, times: 1 };
-  goOn(draft, { each, times: factor + 1 });
+  goOn(draft, enlarged(draft));
 }
 
 function goOn(draft: Draft, next: NonNullable<Task["budget"]>): void {
   const share = shareOf(sumOf(draft.state.task?.spent ?? {}), times(next.each, next.times));
   putTask(draft, { budget: next, budgetTold: share < shares.told ? 0 : shares.told, lastAct: draft.now });
-  if (share >= shares.held) return;
   clearTask(draft, "paused");
   const { task } = draft.state;
   if (task === undefined) return;

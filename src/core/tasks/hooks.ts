@@ -14,12 +14,14 @@ import { takeReview, takeWork } from "./give.ts";
 import { patrolled, putSubtask } from "./ledger.ts";
 import { bringCrew } from "./open.ts";
 import { movedTask, rebuiltTask } from "./rebuild.ts";
+import { sayStatus, statusEffect, statusSaid } from "./status.ts";
 import { rootEffect, type Task } from "./task.ts";
 
 /** A message of the bot is in the room: if it is the root of a subtask's thread, work on it can begin. */
 export function taskSaid(draft: Draft, effect: Effect, event: EventId): void {
   const { task } = draft.state;
   if (task === undefined) return;
+  if (effect.id === statusEffect(draft)) statusSaid(draft, event);
   const subtask = subtasksOf(task).find(({ id }) => rootEffect(task.number, id) === effect.id);
   if (subtask !== undefined) putSubtask(draft, { ...subtask, thread: event });
 }
@@ -92,6 +94,7 @@ export function taskRead(draft: Draft, snapshot: Snapshot, moved: Task | undefin
       ? "♻️ I lost my notes and read this task from the room. What was being worked on is offered again; what you were asked I ask again."
       : "♻️ The task goes on in this room. What was being worked on is offered again; what you were asked I ask again.";
   draft.notice(`${draft.state.room}:rebuilt:${draft.now}`, text);
+  if (moved !== undefined) sayStatus(draft);
   if (moved !== undefined && task.files !== undefined)
     filesJob(draft, `${draft.state.room}:republish`, { kind: "republish" });
   bringCrew(draft);

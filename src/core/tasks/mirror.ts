@@ -11,6 +11,7 @@ import { agentUserId } from "../ids.ts";
 import { maySpeak } from "../power.ts";
 import { type CrewMember, nameIn } from "../world.ts";
 import { progressOf, taskStateOf } from "./derive.ts";
+import { mirrorStatus } from "./status.ts";
 import { roomName, roomTopic, rootText } from "./show.ts";
 import { type Lease, rootEffect, type Subtask, type Task } from "./task.ts";
 
@@ -39,6 +40,7 @@ export function mirror(draft: Draft): void {
   for (const member of draft.world.crew.values()) mirrorAgent(draft, member);
   state(draft, "name", "m.room.name", "", { name: roomName(task) });
   state(draft, "topic", "m.room.topic", "", { topic });
+  mirrorStatus(draft);
 }
 
 /**
@@ -146,6 +148,7 @@ export function taskContent(draft: Draft, task: Task): Readonly<Record<string, u
     ...(task.finished === undefined ? {} : { finished: task.finished }),
     spent: { ...sumOf(task.spent), by: task.spent },
     ...(task.budget === undefined ? {} : { budget: task.budget }),
+    ...(task.status === undefined ? {} : { status: task.status }),
     order: Object.keys(task.subtasks),
   };
 }

@@ -3,6 +3,7 @@ import { inThread } from "../placement.ts";
 import type { Draft } from "../draft.ts";
 import type { OwnInput, TaskSeed } from "../input.ts";
 import { shownAtFirst } from "./mirror.ts";
+import { sayStatus } from "./status.ts";
 import type { Task } from "./task.ts";
 import { isClosed } from "./derive.ts";
 import { bring } from "./give.ts";
@@ -34,12 +35,7 @@ export function newTask(seed: TaskSeed, now: number): Task {
 export function taskOpened(draft: Draft, { seed }: Extract<OwnInput, { kind: "taskOpened" }>): void {
   if (draft.state.task !== undefined) return;
   draft.set({ task: newTask(seed, draft.now) });
-  const { brief } = seed;
-  draft.say(`${draft.state.room}:opened`, {
-    as: draft.world.bot,
-    text: `📝 **#${seed.number} ${seed.title}**, asked for by ${seed.asker}.${brief === "" ? "" : `\n\n${brief}`}\n\nWhat you say here reaches the planner. \`!crew status\` shows where it stands, \`!crew help\` what you can do.`,
-    action: { kind: "opened", task: seed.number },
-  });
+  sayStatus(draft);
   bringCrew(draft);
 }
 

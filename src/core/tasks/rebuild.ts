@@ -53,6 +53,7 @@ export function rebuiltTask(world: World, events: readonly CrewroomState[], now:
   const finished = object(content["finished"]);
   const finisher = asUserId(finished?.["by"]);
   const cancelled = object(content["cancelled"]);
+  const status = asEventId(content["status"]);
   const canceller = asUserId(cancelled?.["by"]);
   const planner = [...world.crew.values()].find(({ id }) => id === content["planner"])?.id;
   return {
@@ -69,6 +70,7 @@ export function rebuiltTask(world: World, events: readonly CrewroomState[], now:
     planFailures: 0,
     ...(planner === undefined ? {} : { planner }),
     ...(typeof content["paused"] === "string" ? { paused: content["paused"] } : {}),
+    ...(status === undefined ? {} : { status }),
     ...(canceller === undefined ? {} : { cancelled: { by: canceller, why: text(cancelled?.["why"]) } }),
     ...(finisher === undefined ? {} : { finished: { by: finisher, ts: count(finished?.["ts"]) } }),
     spent: spentIn(content["spent"]),
@@ -141,7 +143,7 @@ function filesIn(events: readonly CrewroomState[]): Pick<Task, "files"> {
 
 /** A task that goes on in the room that replaced its own: its threads and questions stay behind. */
 export function movedTask(task: Task, now: number): Task {
-  const { proposal: _plan, finalAsk: _final, ask: _ask, ...kept } = task;
+  const { proposal: _plan, finalAsk: _final, ask: _ask, status: _status, ...kept } = task;
   const subtasks = Object.values(task.subtasks).map((subtask) => {
     const { thread: _thread, lease: _lease, reviewLease: _review, ask: _asked, ...rest } = subtask;
     const state = subtask.state === "working" ? (subtask.rework > 0 ? "rework" : "ready") : subtask.state;

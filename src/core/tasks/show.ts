@@ -4,7 +4,7 @@ import type { AgentId } from "../ids.ts";
 import { openNeeds, progressOf, taskStateOf } from "./derive.ts";
 import type { Subtask, SubtaskSpec, SubtaskState, Task, TaskState } from "./task.ts";
 
-const taskSigns: Readonly<Record<TaskState, string>> = {
+export const taskSigns: Readonly<Record<TaskState, string>> = {
   planning: "📝",
   active: "⏳",
   approval: "✋",

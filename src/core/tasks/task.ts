@@ -165,6 +165,8 @@ export interface Task {
   readonly planFailures: number;
   /** The agent that plans and hears people's words. */
   readonly planner?: AgentId;
+  /** The pinned message that says where it stands. */
+  readonly status?: EventId;
   /** Set while a person wants it to rest: why. */
   readonly paused?: string;
   readonly cancelled?: { readonly by: UserId; readonly why: string };

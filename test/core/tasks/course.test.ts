@@ -102,7 +102,7 @@ describe("the course of a task", () => {
       deliver();
     }
     expect(scene.taskState).toBe("approval");
-    expect(events / 2).toBeLessThanOrEqual(14 + 4); // 4: the plan, and the final question with its reactions, over two
+    expect(events / 2).toBeLessThanOrEqual(14 + 5); // 5: the plan, the final question with its reactions, the pinned message, over two
   });
 });
 

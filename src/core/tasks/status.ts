@@ -1,0 +1,77 @@
+/**
+ * The pinned message of a task's room: where it stands, and what waits for a person. It is the room's first message, edited
+ * when what it says changes. How far each subtask is stands in their own messages and in the topic.
+ */
+import type { Draft } from "../draft.ts";
+import { idFrom } from "../draft.ts";
+import type { EffectId, EventId } from "../ids.ts";
+import { taskStateOf } from "./derive.ts";
+import { taskSigns } from "./show.ts";
+import type { Task } from "./task.ts";
+
+/** The message that opens a task's room, and after a rebuild or an upgrade the one that stands in for it. */
+export function statusEffect(draft: Draft): EffectId {
+  return `${draft.state.room}:opened` as EffectId;
+}
+
+export function sayStatus(draft: Draft): void {
+  const { task } = draft.state;
+  if (task === undefined) return;
+  const text = statusText(draft, task);
+  draft.say(statusEffect(draft), { as: draft.world.bot, text, action: { kind: "opened", task: task.number } });
+  remember(draft, text);
+}
+
+/** It is in the room: from now on people find it among the pinned messages. */
+export function statusSaid(draft: Draft, event: EventId): void {
+  const { task, room } = draft.state;
+  if (task === undefined || task.status === event) return;
+  draft.set({ task: { ...task, status: event } });
+  draft.emit({
+    kind: "state",
+    id: `${room}:pinned:${event}` as EffectId,
+    type: "m.room.pinned_events",
+    key: "",
+    content: { pinned: [event] },
+  });
+}
+
+/** Edits it when it no longer says what is so. */
+export function mirrorStatus(draft: Draft): void {
+  const { task } = draft.state;
+  if (task?.status === undefined) return;
+  const text = statusText(draft, task);
+  if (task.shown["status"] === idFrom(text)) return;
+  const prefix = `${statusEffect(draft)}:v`;
+  draft.drop((effect) => effect.kind === "say" && effect.id.startsWith(prefix));
+  remember(draft, text);
+  draft.say(`${prefix}${draft.state.task?.version ?? 0}`, {
+    as: draft.world.bot,
+    text,
+    replaces: { event: task.status },
+    action: { kind: "opened", task: task.number },
+  });
+}
+
+function remember(draft: Draft, text: string): void {
+  const { task } = draft.state;
+  if (task === undefined) return;
+  const shown = { ...task.shown, status: idFrom(text) };
+  draft.set({ task: { ...task, version: task.version + 1, shown } });
+}
+
+function statusText({ state }: Draft, task: Task): string {
+  const { number, title, asker, brief, paused, budgetTold } = task;
+  const is = taskStateOf(task);
+  const why = is === "paused" && paused !== undefined ? ` (${paused})` : "";
+  const budget = budgetTold === 0 ? [] : [`💸 ${budgetTold} % of its budget is used. \`!crew budget\` tells more.`];
+  const open = (state.asks ?? []).map(({ id, text }) => `- \`${id}\` ${text.trim().split("\n", 1)[0] ?? ""}`);
+  const waits = open.length === 0 ? [] : [`✋ **Waits for a person:**\n${open.join("\n")}`];
+  return [
+    `${taskSigns[is]} **#${number} ${title}**, asked for by ${asker}: ${is}${why}`,
+    ...(brief === "" ? [] : [brief]),
+    ...waits,
+    ...budget,
+    "What you say here reaches the planner. `!crew status` shows where it stands, `!crew help` what you can do.",
+  ].join("\n\n");
+}

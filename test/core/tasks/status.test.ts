@@ -1,0 +1,43 @@
+import { expect, it } from "vitest";
+import { boss } from "../scene.ts";
+import { bo, planner, rae, spec, TaskScene } from "./task-scene.ts";
+
+function pinned(scene: TaskScene): string {
+  const said = scene.gone.filter((effect) => effect.kind === "say" && effect.action?.["kind"] === "opened");
+  const last = said.at(-1);
+  return last?.kind === "say" ? last.text : "";
+}
+
+it("the pinned message says where the task stands and what waits for a person", () => {
+  const scene = new TaskScene({ crew: [planner, bo, rae], policy: { plan_approval: "always" } });
+  const pins = scene.gone.filter((effect) => effect.kind === "state" && effect.type === "m.room.pinned_events");
+  expect(pins).toMatchObject([{ content: { pinned: [scene.task.status] } }]);
+  expect(pinned(scene)).toMatch(/^📝 \*\*#7 A parser\*\*, asked for by .*: planning/);
+  scene.act(planner, { kind: "plan", subtasks: [spec("one")] });
+  scene.deliver();
+  expect(pinned(scene)).toMatch(/Waits for a person[\s\S]*`a1` 📋/);
+  scene.react("a1", "✅");
+  expect(pinned(scene)).toContain(": active");
+  expect(pinned(scene)).not.toContain("Waits for a person");
+  scene.command("pause for lunch");
+  expect(pinned(scene)).toContain("paused (paused by");
+  expect(pinned(scene)).toContain(boss);
+  // Every edit is of the one message that is pinned.
+  const edits = scene.gone.flatMap((effect) =>
+    effect.kind === "say" && effect.action?.["kind"] === "opened" && effect.replaces !== undefined
+      ? [effect.replaces]
+      : [],
+  );
+  expect(new Set(edits.map((target) => ("event" in target ? target.event : "")))).toEqual(new Set([scene.task.status]));
+});
+
+it("the pinned message is not edited for what it does not tell", () => {
+  const scene = new TaskScene({ crew: [planner, bo, rae] });
+  scene.plan(spec("one"), spec("two"));
+  const before = scene.gone.length;
+  scene.act(bo, { kind: "progress", text: "half", percent: 50 });
+  scene.deliver();
+  expect(scene.gone.slice(before).some((effect) => effect.kind === "say" && effect.action?.["kind"] === "opened")).toBe(
+    false,
+  );
+});
