@@ -12,6 +12,9 @@ export interface FederationPair extends AsyncDisposable {
   readonly away: Synapse;
 }
 
+/** Server ACLs know no ports: for them the two need names that differ before it. */
+export type AwayHost = "localhost" | "127.0.0.1";
+
 type Side = Pick<SynapseOptions, "registrations" | "overrides">;
 
 /** What the home side needs to know before it starts: a registration may name its server. */
@@ -22,10 +25,13 @@ export interface Place {
 }
 
 /**
- * `home` gets the options made by `prepare`, e.g. a bridge's registration. Server names are `localhost:port`; `prepare`
- * hears both.
+ * `home` gets the options made by `prepare`, e.g. a bridge's registration. Server names are `localhost:port`, that of
+ * `away` with `awayHost` in it; `prepare` hears both.
  */
-export async function startFederation(prepare?: (home: Place, away: string) => Promise<Side>): Promise<FederationPair> {
+export async function startFederation(
+  prepare?: (home: Place, away: string) => Promise<Side>,
+  awayHost: AwayHost = "localhost",
+): Promise<FederationPair> {
   const directory = await mkdtemp(path.join(tmpdir(), "crewroom-federation-"));
   await using started = new AsyncDisposableStack();
   started.defer(() => rm(directory, { recursive: true, force: true }));
@@ -41,7 +47,7 @@ export async function startFederation(prepare?: (home: Place, away: string) => P
     });
     return started.use(synapse);
   };
-  const [homePlace, awayPlace] = [await findPlace(), await findPlace()];
+  const [homePlace, awayPlace] = [await findPlace("localhost"), await findPlace(awayHost)];
   const home = await start("home", homePlace, (await prepare?.(homePlace, awayPlace.serverName)) ?? {});
   const away = await start("away", awayPlace, {});
   const all = started.move();
@@ -52,9 +58,9 @@ interface FederationPlace extends Place {
   readonly federationPort: number;
 }
 
-async function findPlace(): Promise<FederationPlace> {
+async function findPlace(host: AwayHost): Promise<FederationPlace> {
   const federationPort = await freePort();
-  return { serverName: `localhost:${federationPort}`, federationPort, port: await freePort() };
+  return { serverName: `${host}:${federationPort}`, federationPort, port: await freePort() };
 }
 
 function federating(certificates: Certificates): Readonly<Record<string, unknown>> {

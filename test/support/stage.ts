@@ -11,7 +11,7 @@ import { type RehearsalServer, startRehearsal } from "../../src/models/rehearsal
 import type { RehearsalInput } from "../../src/models/rehearsal/script.ts";
 import { BridgeProcess } from "./bridge-process.ts";
 import { type Crew, type CrewOptions, writeCrew } from "./crew.ts";
-import { startFederation } from "./federation.ts";
+import { type AwayHost, startFederation } from "./federation.ts";
 import { freshSynapse } from "./fresh-synapse.ts";
 import { Person, type PersonOptions } from "./person.ts";
 
@@ -24,6 +24,8 @@ export interface StageOptions extends Pick<CrewOptions, "agents" | "config"> {
   readonly homeserver?: SynapseOptions["overrides"];
   /** Whether there is a second homeserver. Default: no. */
   readonly federated?: boolean;
+  /** What the second homeserver is called, before its port. Default: `localhost`, as the first. */
+  readonly awayHost?: AwayHost;
   /** Whether the bridge is started. Default: yes; otherwise with `BridgeProcess.start(stage.crew)`. */
   readonly start?: boolean;
 }
@@ -68,7 +70,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   let synapse: Synapse;
   let away: Synapse | undefined;
   if (options.federated === true) {
-    const pair = opened.use(await startFederation(prepare));
+    const pair = opened.use(await startFederation(prepare, options.awayHost));
     ({ home: synapse, away } = pair);
   } else {
     const place = { serverName: "localhost", port: await freePort() };
