@@ -13,15 +13,18 @@ import type { AgentId, EffectId } from "./ids.ts";
 import type { OwnInput } from "./input.ts";
 import {
   amounts,
+  type Extra,
   type Limits,
   type ModelUsage,
+  nextExtra,
+  noExtra,
   nothing,
   plus,
+  raisedBy,
   shareOf,
   type Spent,
   spentOn,
   sumOf,
-  times,
   usd,
   usedText,
 } from "./spent.ts";
@@ -39,8 +42,8 @@ export interface RoomSpending {
   /** Whole days since 1970, UTC. */
   readonly day: number;
   readonly agents: Readonly<Record<AgentId, Spent>>;
-  /** How often people let a limit go on that day. Only in HQ. */
-  readonly raised: Readonly<Record<string, number>>;
+  /** What people added to limits for that day. Only in HQ. */
+  readonly raised: Readonly<Record<string, Extra>>;
   /** What was told or asked here that day. */
   readonly told: readonly string[];
   /** Turns are held back here until then, in milliseconds since the epoch. */
@@ -74,9 +77,17 @@ export function spentToday(draft: Looking, scope: DayScope): Spent {
 /** A limit of today, with what people have added to it. */
 export function limitToday(draft: Looking, scope: DayScope): Limits {
   const { day, raised } = today(draft);
-  const { budgets, roster } = draft.world;
-  const more = (raised[scope] ?? 0) + roster.raisedElsewhere(draft.state.room, day, scope);
-  return times(scope === everybody ? budgets.day : budgets.agent_day, 1 + more);
+  const elsewhere = draft.world.roster.raisedElsewhere(draft.state.room, day, scope);
+  return raisedBy(raisedBy(ofConfig(draft, scope), elsewhere), raised[scope] ?? noExtra);
+}
+
+function ofConfig({ world }: Pick<Draft, "world">, scope: DayScope): Limits {
+  return scope === everybody ? world.budgets.day : world.budgets.agent_day;
+}
+
+/** What a person's yes adds. */
+function extraToday(draft: Looking, scope: DayScope): Extra {
+  return nextExtra(spentToday(draft, scope), ofConfig(draft, scope), limitToday(draft, scope));
 }
 
 /** Counts what a turn used. `ending`: key of the session whose turn is over, so that nothing of it is left to stop. */
@@ -152,8 +163,7 @@ export function heldBack(draft: Draft, agent: AgentId): boolean {
 
 /** What a task may use: what people gave it, else what the config gives to every task. */
 export function taskLimits({ world, state }: Pick<Draft, "world" | "state">): Limits {
-  const { each = world.budgets.task, times: factor = 1 } = state.task?.budget ?? {};
-  return times(each, factor);
+  return state.task?.budget?.now ?? world.budgets.task;
 }
 
 function taskUsedUp(draft: Draft): boolean {
@@ -213,7 +223,7 @@ export function askedForDay(draft: Draft, { text, budget }: Announced): void {
   if (budget === undefined || budget.day !== now.day) return;
   const { scope, limit } = budget;
   if (amounts(limitToday(draft, scope)) !== limit || !tellOnce(draft, `question:${scope}:${limit}`)) return;
-  const more = amounts(times(baseOf(draft, scope), raisesOf(draft, scope) + 1 + missing(draft, scope)));
+  const more = amounts(raisedBy(limitToday(draft, scope), extraToday(draft, scope)));
   ask(draft, {
     matter: { kind: "budget", scope, day: budget.day },
     text: `🪙 **The budget of today is used up:** ${text} Go on, up to ${more} for today?`,
@@ -232,7 +242,9 @@ export function dayJudged(draft: Draft, matter: Extract<AskMatter, { kind: "budg
   const detail = `${scope === everybody ? "everybody" : scope} for today${answer.why === "" ? "" : `: ${answer.why}`}`;
   draft.audit({ kind: "budget", what, by: answer.by ?? draft.world.bot, detail, ...about(scope) });
   if (!isYes || day !== now.day) return;
-  draft.set({ spending: { ...now, raised: { ...now.raised, [scope]: (now.raised[scope] ?? 0) + 1 } } });
+  const [before = noExtra, more] = [now.raised[scope], extraToday(draft, scope)];
+  const extra = { tokens: before.tokens + more.tokens, microusd: before.microusd + more.microusd };
+  draft.set({ spending: { ...now, raised: { ...now.raised, [scope]: extra } } });
 }
 
 // Cost rate

@@ -96,23 +96,37 @@ export function shareOf({ tokens, microusd }: Spent, limits: Limits): number {
   return Math.max(share(tokens, limits.tokens), share(microusd, limits.microusd));
 }
 
-export function times({ tokens, microusd }: Limits, factor: number): Limits {
-  return {
-    ...(tokens === undefined ? {} : { tokens: tokens * factor }),
-    ...(microusd === undefined ? {} : { microusd: microusd * factor }),
-  };
-}
-
 export function sumOf(agents: Readonly<Record<string, Spent>>): Spent {
   return Object.values(agents).reduce(plus, nothing);
 }
 
+/** What people added to a limit. */
+export interface Extra {
+  readonly tokens: number;
+  readonly microusd: number;
+}
+
+export const noExtra: Extra = { tokens: 0, microusd: 0 };
+
+/** Limits with more of what they limit. */
+export function raisedBy({ tokens, microusd }: Limits, extra: Extra): Limits {
+  return {
+    ...(tokens === undefined ? {} : { tokens: tokens + extra.tokens }),
+    ...(microusd === undefined ? {} : { microusd: microusd + extra.microusd }),
+  };
+}
+
 /**
- * How many times a limit holds after a person let it go on: once more, and at least so often that there is something left
- * of it, since a single turn can use more than the whole of a small limit.
+ * What is added when a person lets it go on: `each` once more, and at least so often that something of it is left, since
+ * a single turn can use more than the whole of a small limit.
  */
-export function onceMore(spent: Spent, each: Limits, factor: number): number {
-  return Math.max(factor, Math.floor(shareOf(spent, each) / 100)) + 1;
+export function nextExtra(spent: Spent, each: Limits, now: Limits): Extra {
+  const more = (used: number, one: number | undefined, limit = 0): number =>
+    one === undefined ? 0 : Math.max(one, (Math.floor(used / one) + 1) * one - limit);
+  return {
+    tokens: more(spent.tokens, each.tokens, now.tokens),
+    microusd: more(spent.microusd, each.microusd, now.microusd),
+  };
 }
 
 /** `$1.25`; smaller amounts with as many digits as they need. */

@@ -1,6 +1,6 @@
 /** What every decision may rely on and no room can change: the crew, who may do what, and the limits. */
 import type { DayScope } from "./budget.ts";
-import type { BudgetPolicy, Spent } from "./spent.ts";
+import type { BudgetPolicy, Extra, Spent } from "./spent.ts";
 import type { Draft } from "./draft.ts";
 import type { AgentId, RoomId, UserId } from "./ids.ts";
 import type { Message } from "./input.ts";
@@ -86,8 +86,8 @@ export interface Roster {
   tasks(): readonly TaskSummary[];
   /** What turns in other rooms than this used on a day (whole days since 1970, UTC), of one agent or of all. */
   spentElsewhere(room: RoomId, day: number, scope: DayScope): Spent;
-  /** How often people, asked in another room than this, let a limit go on that day. */
-  raisedElsewhere(room: RoomId, day: number, scope: DayScope): number;
+  /** What people, asked in another room than this, added to a limit for that day. */
+  raisedElsewhere(room: RoomId, day: number, scope: DayScope): Extra;
 }
 
 export interface World {

@@ -5,7 +5,7 @@
  *   a room decides ──▶ update ──▶ an agent has less to do ──▶ onFreed ──▶ rooms that wait look again (sweep.ts)
  */
 import type { DayScope } from "../core/budget.ts";
-import type { Spent } from "../core/spent.ts";
+import type { Extra, Spent } from "../core/spent.ts";
 import type { AgentId, RoomId } from "../core/ids.ts";
 import type { RoomState } from "../core/room.ts";
 import { isClosed } from "../core/tasks/derive.ts";
@@ -101,7 +101,7 @@ export class RoomRoster implements Roster {
     return this.#spending.spentElsewhere(room, day, scope);
   }
 
-  raisedElsewhere(room: RoomId, day: number, scope: DayScope): number {
+  raisedElsewhere(room: RoomId, day: number, scope: DayScope): Extra {
     return this.#spending.raisedElsewhere(room, day, scope);
   }
 

@@ -1,14 +1,14 @@
 /** What the turns of all rooms used on each day, summed up from the rooms' records as they decide. */
 import { everybody, type DayScope, type RoomSpending } from "../core/budget.ts";
-import { minus, nothing, plus, type Spent, sumOf } from "../core/spent.ts";
+import { type Extra, minus, noExtra, nothing, plus, type Spent, sumOf } from "../core/spent.ts";
 import type { RoomId } from "../core/ids.ts";
 
-type Figures = ReadonlyMap<string, { readonly spent: Spent; readonly raised: number }>;
+type Figures = ReadonlyMap<string, { readonly spent: Spent; readonly raised: Extra }>;
 
 export class Spending {
   readonly #rooms = new Map<RoomId, RoomSpending>();
   /** By day and scope. Days without a room that still tells of them are not there. */
-  readonly #sums = new Map<string, { spent: Spent; raised: number; rooms: number }>();
+  readonly #sums = new Map<string, { spent: Spent; raised: Extra; rooms: number }>();
 
   /** Takes over what a room says. Returns whether a person let a limit go on by it. */
   update(room: RoomId, spending: RoomSpending | undefined): boolean {
@@ -19,7 +19,10 @@ export class Spending {
     const [before, after] = [figuresOf(known), figuresOf(spending)];
     for (const [key, figures] of after) this.#count(key, figures, 1);
     for (const [key, figures] of before) this.#count(key, figures, -1);
-    return [...after].some(([key, { raised }]) => raised > (before.get(key)?.raised ?? 0));
+    return [...after].some(([key, { raised }]) => {
+      const { tokens, microusd } = before.get(key)?.raised ?? noExtra;
+      return raised.tokens > tokens || raised.microusd > microusd;
+    });
   }
 
   spentElsewhere(room: RoomId, day: number, scope: DayScope): Spent {
@@ -28,10 +31,10 @@ export class Spending {
     return here?.day === day ? minus(all, spentIn(here, scope)) : all;
   }
 
-  raisedElsewhere(room: RoomId, day: number, scope: DayScope): number {
+  raisedElsewhere(room: RoomId, day: number, scope: DayScope): Extra {
     const here = this.#rooms.get(room);
-    const all = this.#sums.get(keyOf(day, scope))?.raised ?? 0;
-    return here?.day === day ? all - (here.raised[scope] ?? 0) : all;
+    const all = this.#sums.get(keyOf(day, scope))?.raised ?? noExtra;
+    return here?.day === day ? sumExtra(all, here.raised[scope] ?? noExtra, -1) : all;
   }
 
   /** Rooms where turns are held back until another day. */
@@ -39,16 +42,20 @@ export class Spending {
     return [...this.#rooms].flatMap(([room, { heldUntil }]) => (heldUntil === undefined ? [] : [room]));
   }
 
-  #count(key: string, { spent, raised }: { spent: Spent; raised: number }, sign: 1 | -1): void {
-    const sum = this.#sums.get(key) ?? { spent: nothing, raised: 0, rooms: 0 };
+  #count(key: string, { spent, raised }: { spent: Spent; raised: Extra }, sign: 1 | -1): void {
+    const sum = this.#sums.get(key) ?? { spent: nothing, raised: noExtra, rooms: 0 };
     const next = {
       spent: sign === 1 ? plus(sum.spent, spent) : minus(sum.spent, spent),
-      raised: sum.raised + sign * raised,
+      raised: sumExtra(sum.raised, raised, sign),
       rooms: sum.rooms + sign,
     };
     if (next.rooms === 0) this.#sums.delete(key);
     else this.#sums.set(key, next);
   }
+}
+
+function sumExtra(one: Extra, other: Extra, sign: 1 | -1): Extra {
+  return { tokens: one.tokens + sign * other.tokens, microusd: one.microusd + sign * other.microusd };
 }
 
 function keyOf(day: number, scope: DayScope): string {
@@ -64,6 +71,9 @@ function figuresOf(spending: RoomSpending | undefined): Figures {
   const { day, agents, raised } = spending;
   const scopes = new Set([...Object.keys(agents), ...Object.keys(raised), everybody]) as Set<DayScope>;
   return new Map(
-    [...scopes].map((scope) => [keyOf(day, scope), { spent: spentIn(spending, scope), raised: raised[scope] ?? 0 }]),
+    [...scopes].map((scope) => [
+      keyOf(day, scope),
+      { spent: spentIn(spending, scope), raised: raised[scope] ?? noExtra },
+    ]),
   );
 }

@@ -104,7 +104,7 @@ const budgetRows: readonly (readonly string[])[] = [
     "`budgets.task`, or `!crew budget <n> tokens`, `<n> usd`",
     "a note in its room",
     "No turn begins; the task pauses when those that run are over, and a person is asked there.",
-    "✅ adds the same amount again. ❌ or silence leaves it paused; `!crew resume` asks again.",
+    "✅ adds the same amount again (so often that something is left, where one turn passed it by far). ❌ or silence leaves it paused; `!crew resume` asks again.",
   ],
   [
     "an agent, a day",

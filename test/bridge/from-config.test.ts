@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { agentsOf, worldOf } from "../../src/bridge/from-config.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { nothing } from "../../src/core/spent.ts";
+import { noExtra, nothing } from "../../src/core/spent.ts";
 import { agentUserId } from "../../src/core/ids.ts";
 import { noModeration } from "../../src/core/moderation-rules.ts";
 import type { Roster } from "../../src/core/world.ts";
@@ -14,7 +14,7 @@ const nobody: Roster = {
   scoresByReason: () => ({}),
   tasks: () => [],
   spentElsewhere: () => nothing,
-  raisedElsewhere: () => 0,
+  raisedElsewhere: () => noExtra,
 };
 
 const { config } = await loadConfig(packagePath("config/demo.yaml"), {

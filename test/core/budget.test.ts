@@ -167,6 +167,16 @@ describe("a task's budget", () => {
     expect(scene.turns.flatMap(({ messages }) => messages.map(({ text }) => text))).toContain("go on");
   });
 
+  test("that one turn passed many times over grows so far that something is left of it, and no other limit with it", () => {
+    const scene = taskWith({ tokens: 100, microusd: 5_000_000 }, { prices: { default: price } });
+    scene.end(worker, "a", "answered", 3_885);
+    scene.deliver();
+    expect(scene.record.state.asks?.[0]?.text).toContain("Go on, up to 3 900 tokens or $10.00?");
+    scene.react("a1", "✅");
+    expect(scene.taskState).toBe("active");
+    expect(scene.task.budget?.now).toEqual({ tokens: 3_900, microusd: 10_000_000 });
+  });
+
   test("is set by a command, which also lets a task go on that had used it up", () => {
     const scene = taskWith({ tokens: 1_000, microusd: 5_000_000 });
     scene.end(worker, "a", "answered", 1_000);
@@ -178,11 +188,11 @@ describe("a task's budget", () => {
     scene.command("budget 3k tokens");
     expect(scene.taskState).toBe("active");
     expect(scene.record.state.asks).toEqual([]);
-    expect(scene.task.budget).toEqual({ each: { tokens: 3_000, microusd: 5_000_000 }, times: 1 });
+    expect(scene.task.budget?.now).toEqual({ tokens: 3_000, microusd: 5_000_000 });
     scene.command("budget $2.50");
-    expect(scene.task.budget?.each).toEqual({ tokens: 3_000, microusd: 2_500_000 });
+    expect(scene.task.budget?.now).toEqual({ tokens: 3_000, microusd: 2_500_000 });
     scene.say("!crew budget 9 usd", { sender: anna });
-    expect(scene.task.budget?.each.microusd).toBe(2_500_000);
+    expect(scene.task.budget?.now.microusd).toBe(2_500_000);
     expect(budgetAudits(scene).filter((what) => what === "set")).toHaveLength(3);
   });
 
@@ -208,7 +218,7 @@ describe("a task's budget", () => {
     const { type, key, content } = state;
     const task = rebuiltTask(scene.world, [{ type, key, content }], scene.now);
     expect(task?.spent).toEqual(scene.task.spent);
-    expect(task?.budget).toEqual({ each: { tokens: 5_000 }, times: 1 });
+    expect(task?.budget).toEqual({ now: { tokens: 5_000 }, each: { tokens: 5_000 } });
   });
 
   test("is shown by `!crew budget` and `!crew status`, by agent and with what is left", () => {
@@ -336,7 +346,7 @@ describe("the limit of a day", () => {
     town.settle();
     const asks = town.hq.record.state.asks ?? [];
     expect(asks).toMatchObject([{ matter: { kind: "budget", scope: "ada", day: 10 }, deadline: 11 * day }]);
-    expect(asks[0]?.text).toContain("Go on with another 1 000 tokens for today?");
+    expect(asks[0]?.text).toContain("Go on, up to 2 000 tokens for today?");
     town.hq.say("!crew approve a1", { sender: anna });
     expect(town.hq.record.state.asks).toHaveLength(1);
     town.hq.say("!crew approve a1", { sender: boss });
@@ -484,12 +494,12 @@ test("sums never drift and limits hold, whatever comes in which order", () => {
         for (const place of [town.hq, ...rooms]) place.put({ kind: "tick" });
         const today = Math.floor(now / day);
         const place = defined(rooms[room]);
-        const raised = 1 + town.roster.raisedElsewhere(place.record.state.room, today, agent.id);
-        const raisedAll = 1 + town.roster.raisedElsewhere(place.record.state.room, today, "*");
+        const raised = town.roster.raisedElsewhere(place.record.state.room, today, agent.id).tokens;
+        const raisedAll = town.roster.raisedElsewhere(place.record.state.room, today, "*").microusd;
         const money = spent.get(`${today} $`) ?? 0;
         const before = spent.get(`${today} ${agent.id}`) ?? 0;
         const ran = place.turn(agent, tokens, model);
-        const isUsedUp = before >= 900 * raised || money >= 150 * raisedAll;
+        const isUsedUp = before >= 900 + raised || money >= 150 + raisedAll;
         expect(ran && isUsedUp).toBe(false);
         if (ran) for (const scope of [agent.id, "*"]) count(`${today} ${scope}`, tokens);
         if (ran && model === "default") count(`${today} $`, Math.ceil(tokens / 4));

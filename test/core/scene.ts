@@ -1,5 +1,5 @@
 /** A room to decide in, without anything around it: inputs go in, the record and what is due come out. */
-import { nothing } from "../../src/core/spent.ts";
+import { noExtra, nothing } from "../../src/core/spent.ts";
 import { decide, type Decision } from "../../src/core/decide.ts";
 import type { Effect, RunTurn, Say } from "../../src/core/effect.ts";
 import {
@@ -58,7 +58,7 @@ export const alone: Roster = {
   scoresByReason: () => ({}),
   tasks: () => [],
   spentElsewhere: () => nothing,
-  raisedElsewhere: () => 0,
+  raisedElsewhere: () => noExtra,
 };
 
 const tasks: World["tasks"] = {

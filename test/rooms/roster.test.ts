@@ -211,9 +211,9 @@ describe("what was used on a day", () => {
     const { roster, freed } = open();
     roster.update(one, used(one, 5, { ada: 10 }, { heldUntil: 9 }));
     expect(roster.waiting()).toEqual([one]);
-    roster.update(third, used(third, 5, {}, { raised: { ada: 1 } }));
+    roster.update(third, used(third, 5, {}, { raised: { ada: { tokens: 7, microusd: 0 } } }));
     expect(freed()).toBe(1);
-    expect([one, third].map((room) => roster.raisedElsewhere(room, 5, ada.id))).toEqual([1, 0]);
+    expect([one, third].map((room) => roster.raisedElsewhere(room, 5, ada.id).tokens)).toEqual([7, 0]);
     roster.update(one, used(one, 5, { ada: 10 }));
     expect(roster.waiting()).toEqual([]);
   });

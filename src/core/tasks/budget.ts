@@ -6,7 +6,7 @@
  */
 import { type Answer, ask, withdraw } from "../asks.ts";
 import { shares, stopRunning, taskLimits } from "../budget.ts";
-import { amounts, onceMore, type Limits, shareOf, sumOf, times, usedText } from "../spent.ts";
+import { amounts, type Limits, nextExtra, raisedBy, shareOf, sumOf, usedText } from "../spent.ts";
 import type { Draft } from "../draft.ts";
 import type { UserId } from "../ids.ts";
 import { beginAll } from "../turns.ts";
@@ -51,7 +51,7 @@ function usedUp(draft: Draft, share: number, used: string): void {
   draft.audit({ kind: "budget", what: "pause", by: draft.world.bot, detail: used });
   const { id } = ask(draft, {
     matter: { kind: "budget" },
-    text: `🪙 **The budget is used up:** ${used}. Go on, up to ${amounts(times(more.each, more.times))}?`,
+    text: `🪙 **The budget is used up:** ${used}. Go on, up to ${amounts(more.now)}?`,
     timeout: "none",
   });
   putTask(draft, { budgetTold: shares.held, ask: id });
@@ -59,8 +59,8 @@ function usedUp(draft: Draft, share: number, used: string): void {
 
 /** What the task may use when a person lets it go on. */
 function enlarged({ world, state }: Draft): NonNullable<Task["budget"]> {
-  const { each, times: factor } = state.task?.budget ?? { each: world.budgets.task, times: 1 };
-  return { each, times: onceMore(sumOf(state.task?.spent ?? {}), each, factor) };
+  const { each, now } = state.task?.budget ?? { each: world.budgets.task, now: world.budgets.task };
+  return { each, now: raisedBy(now, nextExtra(sumOf(state.task?.spent ?? {}), each, now)) };
 }
 
 /** A person said whether the task goes on, or nobody did: then it stays paused. */
@@ -75,7 +75,7 @@ export function budgetJudged(draft: Draft, answer: Answer): void {
 }
 
 function goOn(draft: Draft, next: NonNullable<Task["budget"]>): void {
-  const share = shareOf(sumOf(draft.state.task?.spent ?? {}), times(next.each, next.times));
+  const share = shareOf(sumOf(draft.state.task?.spent ?? {}), next.now);
   putTask(draft, { budget: next, budgetTold: share < shares.told ? 0 : shares.told, lastAct: draft.now });
   clearTask(draft, "paused");
   const { task } = draft.state;
@@ -94,12 +94,12 @@ export function setBudget(draft: Draft, by: UserId, limit: Limits): string {
   const open = (draft.state.asks ?? []).find(({ matter }) => matter.kind === "budget" && matter.scope === undefined);
   const isEnough = shareOf(sumOf(task.spent), each) < shares.held;
   if (open === undefined || !isEnough) {
-    putTask(draft, { budget: { each, times: 1 }, budgetTold: 0 });
+    putTask(draft, { budget: { each, now: each }, budgetTold: 0 });
     if (isEnough) beginAll(draft);
   } else {
     withdraw(draft, open.id, `${by} set the budget to ${amounts(each)}.`);
     clearTask(draft, "ask");
-    goOn(draft, { each, times: 1 });
+    goOn(draft, { each, now: each });
   }
   const left = isEnough ? "" : " That is used up already.";
   return `The budget of this task is now ${amounts(each)}.${left}`;

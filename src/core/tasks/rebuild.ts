@@ -2,7 +2,7 @@
  * A task from its room's state events, when the store was lost. Leases are not taken over, since nobody works any more:
  * what ran is offered again under a new epoch, and what people were asked they are asked again.
  */
-import type { Spent } from "../spent.ts";
+import type { Limits, Spent } from "../spent.ts";
 import { branchOf, noFiles } from "../files.ts";
 import { type AgentId, agentUserId, asAgentId, asCommitHash, asEventId, asUserId, type EventId } from "../ids.ts";
 import type { CrewroomState } from "../input.ts";
@@ -111,13 +111,16 @@ function spentIn(value: unknown): Task["spent"] {
 
 function budgetIn(value: unknown): Pick<Task, "budget"> {
   const content = object(value);
-  const { tokens, microusd } = object(content?.["each"]) ?? {};
   if (content === undefined) return {};
-  const each = {
+  return { budget: { now: limitsIn(content["now"]), each: limitsIn(content["each"]) } };
+}
+
+function limitsIn(value: unknown): Limits {
+  const { tokens, microusd } = object(value) ?? {};
+  return {
     ...(whole(tokens) === 0 ? {} : { tokens: whole(tokens) }),
     ...(whole(microusd) === 0 ? {} : { microusd: whole(microusd) }),
   };
-  return { budget: { each, times: Math.max(1, whole(content["times"])) } };
 }
 
 /**

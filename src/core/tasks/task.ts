@@ -182,8 +182,8 @@ export interface Task {
   readonly spent: Readonly<Record<AgentId, Spent>>;
   /** The share of the budget (percent) that was told last. */
   readonly budgetTold: number;
-  /** Its own limits, where people set them or let it go on: `each`, so many times. Otherwise the config's hold. */
-  readonly budget?: { readonly each: Limits; readonly times: number };
+  /** Its own limits, where people set them or let it go on: those in force, and what letting it go on adds. */
+  readonly budget?: { readonly now: Limits; readonly each: Limits };
   /** The last time that anything happened. */
   readonly lastAct: number;
   /** The patrol has told of the silence since then. */
