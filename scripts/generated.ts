@@ -3,6 +3,7 @@ import { configReference } from "../src/config/reference.ts";
 import { sampleConfig } from "../src/config/sample.ts";
 import { metricsReference } from "../src/observe/metrics.ts";
 import { commandsReference } from "../src/supervision/commands.ts";
+import { supervisionReference } from "../src/supervision/supervision-reference.ts";
 import { tasksReference } from "../src/supervision/task-reference.ts";
 import { toolTable } from "../src/tools/registry.ts";
 import { errorsReference } from "./errors-reference.ts";
@@ -16,6 +17,7 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
     ["docs/errors.md", errorsReference()],
     ["docs/commands.md", commandsReference()],
     ["docs/tasks.md", tasksReference(toolTable)],
+    ["docs/supervision.md", supervisionReference(toolTable)],
     ["docs/metrics.md", metricsReference()],
   ]);
 }

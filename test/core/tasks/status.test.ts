@@ -20,7 +20,7 @@ it("the pinned message says where the task stands and what waits for a person", 
   expect(pinned(scene)).toContain(": active");
   expect(pinned(scene)).not.toContain("Waits for a person");
   scene.command("pause for lunch");
-  expect(pinned(scene)).toContain("paused (paused by");
+  expect(pinned(scene)).toContain("paused (");
   expect(pinned(scene)).toContain(boss);
   // Every edit is of the one message that is pinned.
   const edits = scene.gone.flatMap((effect) =>
