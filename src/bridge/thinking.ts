@@ -31,6 +31,7 @@ export interface ThinkingOptions {
   readonly presence: Presence;
   /** What an agent's file tools do. */
   readonly files: TurnPortsOptions["files"];
+  readonly leaves: TurnPortsOptions["leaves"];
   readonly world: Pick<World, "policy">;
   /** Who waits for the event that an effect becomes. */
   readonly spoken: Map<EffectId, (event: EventId | undefined) => void>;
@@ -69,6 +70,7 @@ export function createThinking(options: ThinkingOptions): Turns {
       homeserver,
       recent: (...asked) => reads.recent(...asked),
       files: options.files,
+      leaves: options.leaves,
       hasRuleFor: (tool) => hasRuleFor(options.world, tool),
       spoken,
       attachmentBytes: limits.attachment_bytes,

@@ -3,6 +3,7 @@ import type { RunTurn } from "../core/effect.ts";
 import { CrewError, reasonOf } from "../core/errors.ts";
 import { agentUserId, asMxcUri, type EffectId, type EventId, type RoomId, type UserId } from "../core/ids.ts";
 import type { FileRequest } from "../core/files.ts";
+import { leaveAsked } from "../core/input.ts";
 import { permitted } from "../core/policy.ts";
 import type { Action } from "../core/tasks/actions.ts";
 import type { TurnPorts } from "../crew/ports.ts";
@@ -10,6 +11,7 @@ import type { Files, FileTurn } from "../files/files.ts";
 import type { Homeserver } from "../matrix/homeserver.ts";
 import type { Messenger } from "../matrix/messenger.ts";
 import type { Rooms } from "../rooms/rooms.ts";
+import { chosen, type Leaves } from "./leaves.ts";
 
 export interface TurnPortsOptions {
   readonly server: string;
@@ -26,6 +28,8 @@ export interface TurnPortsOptions {
   ) => Promise<readonly SaidInRoom[]>;
   /** What an agent's file tools do. */
   readonly files: Pick<Files, "use" | "handIn" | "ended" | "isLarge">;
+  /** Who waits for a person's leave. */
+  readonly leaves: Pick<Leaves, "wait">;
   /** Whether the policy may say something about a tool. */
   readonly hasRuleFor: (tool: string) => boolean;
   /** Who waits for the event that an effect becomes; called once the effect is over. */
@@ -133,6 +137,20 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
         if (reply !== permitted) return reply ?? "Not done.";
       }
       return options.files.use(room, turn, request, AbortSignal.any([wanted, signal]));
+    },
+
+    async leave(room, { session, turn }, { callId, title, options: choices }, wanted) {
+      const call = `${turn}:${callId}:leave` as EffectId;
+      const asked = new AbortController();
+      const answer = options.leaves.wait(call, AbortSignal.any([wanted, signal, asked.signal]));
+      // Nobody may be waiting for it in the end.
+      answer.catch(() => undefined);
+      try {
+        const { reply } = await rooms.put(room, { kind: "leaveWanted", session, turn, call, title });
+        return chosen(choices, reply === leaveAsked ? await answer : reply === "allow" ? "once" : "no");
+      } finally {
+        asked.abort();
+      }
     },
 
     async readRoom(room, { agent, thread }, limit) {

@@ -11,7 +11,7 @@
 import { inThread } from "./placement.ts";
 import type { DayScope } from "./budget.ts";
 import type { Draft } from "./draft.ts";
-import type { AgentId, EffectId, EventId, UserId } from "./ids.ts";
+import type { AgentId, EffectId, EventId, TurnId, UserId } from "./ids.ts";
 import { headquartersLine, howToAnswer } from "./ask-text.ts";
 import { may, maySteer } from "./steering.ts";
 import type { SubtaskId } from "./tasks/task.ts";
@@ -41,6 +41,8 @@ export type AskMatter =
       readonly agent: AgentId;
       readonly tool: string;
       readonly about: string;
+      /** Set when a runtime waits for the answer in a running turn. */
+      readonly waits?: { readonly turn: TurnId; readonly call: EffectId };
     }
   /** A file that looks like a secret: may it be recorded? */
   | {

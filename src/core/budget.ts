@@ -148,6 +148,11 @@ function reached(draft: Looking, agent: AgentId): DayScope | undefined {
   );
 }
 
+/** Whether an agent has used up a limit of today. */
+export function isHeld(draft: Looking, agent: AgentId): boolean {
+  return reached(draft, agent) !== undefined;
+}
+
 /** Whether a turn of an agent must wait because a limit is used up. Then the room is told, once. */
 export function heldBack(draft: Draft, agent: AgentId): boolean {
   if (taskUsedUp(draft)) return true;
@@ -181,7 +186,7 @@ export function letGo(draft: Draft, begin: (key: string) => void): void {
   const { spending } = draft.state;
   const waits = Object.values(draft.state.sessions).some(
     ({ running, queue, agent }) =>
-      running === undefined && queue.some(({ quiet }) => quiet !== true) && reached(draft, agent) !== undefined,
+      running === undefined && queue.some(({ quiet }) => quiet !== true) && isHeld(draft, agent),
   );
   if (waits || spending === undefined) return;
   const { heldUntil: _over, ...rest } = spending;

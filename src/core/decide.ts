@@ -11,7 +11,7 @@ import { caughtUp, encryption, joined, member, power, tombstone } from "./member
 import { acl, isHeard, moderated } from "./moderation.ts";
 import { done, failed, recalled, turnEnded, turnSpeaks, used } from "./outcome.ts";
 import { edit, message, reaction, redaction } from "./people.ts";
-import { permit } from "./policy.ts";
+import { leaveWanted, permit } from "./policy.ts";
 import { isHeldBack } from "./read-only.ts";
 import type { RoomRecord } from "./record.ts";
 import { act } from "./tasks/act.ts";
@@ -140,6 +140,8 @@ function ownInput(draft: Draft, input: OwnInput): void {
       return filesTrouble(draft, input);
     case "permit":
       return permit(draft, input);
+    case "leaveWanted":
+      return leaveWanted(draft, input);
     case "recalled":
       return recalled(draft, input);
     case "tick":

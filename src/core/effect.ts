@@ -236,7 +236,12 @@ export type Effect =
   | FilesJobEffect
   | PublishCommit;
 
+/** What a person lets a runtime do. */
+export type LeaveGiven = "once" | "always" | "no";
+
 /** Done at once after the record is written, and not repeated: losing one changes nothing that counts. */
 export type Fleeting =
   | { readonly kind: "receipt"; readonly as: UserId; readonly event: EventId; readonly thread?: EventId }
-  | { readonly kind: "abort"; readonly turn: TurnId };
+  | { readonly kind: "abort"; readonly turn: TurnId }
+  /** The answer to a runtime that waits for leave. */
+  | { readonly kind: "leaveGiven"; readonly call: EffectId; readonly given: LeaveGiven };

@@ -112,6 +112,9 @@ export type MatrixInput =
 /** The answer to a `joined` whose snapshot is older than what the room knows by now: look again. */
 export const outdated = "outdated";
 
+/** The reply to `leaveWanted` when a person is asked: the answer comes as a fleeting effect. */
+export const leaveAsked = "asked";
+
 /** The replies to `committed`: it is recorded; or it is not, because it is known or does not follow what is. */
 export const taken = "taken";
 export const notTaken = "not taken";
@@ -189,6 +192,15 @@ export type OwnInput =
       readonly details?: string;
       /** So much that a person is asked even where a rule allows it. */
       readonly large?: boolean;
+    }
+  /** A runtime asks for leave in a running turn, and waits. The reply is `allow`, `deny`, or {@link leaveAsked}. */
+  | {
+      readonly kind: "leaveWanted";
+      readonly session: string;
+      readonly turn: TurnId;
+      readonly call: EffectId;
+      /** What it wants to do, in the runtime's words. */
+      readonly title: string;
     }
   /** A time has come that the room waits for; see `nextDeadline`. */
   | { readonly kind: "tick" }

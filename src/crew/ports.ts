@@ -6,6 +6,7 @@ import type { FileRequest } from "../core/files.ts";
 import type { AgentId, EffectId, EventId, RoomId, SessionId, TurnId, UserId } from "../core/ids.ts";
 import type { TurnOutcome } from "../core/input.ts";
 import type { Action } from "../core/tasks/actions.ts";
+import type { PermissionOption } from "../runtimes/port.ts";
 import type { AgentProfile, RuntimeName, StopReason } from "../runtimes/port.ts";
 
 export interface TurnPorts {
@@ -32,11 +33,25 @@ export interface TurnPorts {
    * that the agent has seen.
    */
   act(room: RoomId, effect: RunTurn, call: EffectId, action: Action, version?: number): Promise<string>;
+  /**
+   * A runtime asks for leave and waits. Resolves with the option that a person (or the policy) chose, or `cancelled` when
+   * nobody did: never with more than was allowed.
+   */
+  leave(room: RoomId, effect: RunTurn, asked: LeaveAsked, signal: AbortSignal): Promise<LeaveAnswer>;
   /** The tool `read_room`: the newest messages of the room, or of the turn's thread, one a line, oldest first. */
   readRoom(room: RoomId, effect: RunTurn, limit: number): Promise<string>;
   /** A tool that works on the task's files: done in the agent's worktree, answered with the text that the agent reads. */
   files(room: RoomId, effect: RunTurn, call: EffectId, request: FileRequest, signal: AbortSignal): Promise<string>;
 }
+
+export interface LeaveAsked {
+  /** Of the tool call, unique within the turn. */
+  readonly callId: string;
+  readonly title: string;
+  readonly options: readonly PermissionOption[];
+}
+
+export type LeaveAnswer = { readonly optionId: string } | "cancelled";
 
 export interface FetchedFile {
   readonly bytes: Uint8Array;

@@ -81,7 +81,12 @@ export async function runTurn(run: Run, parts: RunParts): Promise<TurnEnding> {
   const take = (update: SessionUpdate): void => {
     shows();
     if (update.kind === "usage") parts.used(update.usage);
-    hear(update, answer);
+    if (update.kind === "permission_request") {
+      const asked = { callId: update.callId, title: update.title, options: update.options };
+      // Without a person's word the answer is never yes; and no option is chosen for them that would be remembered.
+      const leave = ports.leave(room, effect, asked, AbortSignal.any([stop.signal, over.signal, closing]));
+      void leave.then(update.answer, () => update.answer("cancelled"));
+    } else hear(update, answer);
   };
   try {
     reason = await play(run, parts, take, AbortSignal.any([givenUp.signal, closing]));
@@ -171,18 +176,13 @@ async function play(
   return until(parts.session(work), ends);
 }
 
-function hear(update: SessionUpdate, answer: Answer): void {
+function hear(update: Exclude<SessionUpdate, { kind: "permission_request" }>, answer: Answer): void {
   switch (update.kind) {
     case "agent_message_chunk":
       answer.add(update.text);
       break;
     case "tool_call":
       answer.breakOff();
-      break;
-    case "permission_request":
-      // Nobody can be asked yet, and without a person's word the answer is never yes. No option is chosen for them
-      // either: `reject_always` would be remembered.
-      update.answer("cancelled");
       break;
     case "agent_thought_chunk":
     case "tool_call_update":

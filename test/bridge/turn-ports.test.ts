@@ -1,8 +1,9 @@
-import { expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { Leaves } from "../../src/bridge/leaves.ts";
 import { createTurnPorts, type TurnPortsOptions } from "../../src/bridge/turn-ports.ts";
 import { CrewError } from "../../src/core/errors.ts";
 import { asCommitHash, type EffectId, type EventId, type UserId } from "../../src/core/ids.ts";
-import type { Input } from "../../src/core/input.ts";
+import { type Input, leaveAsked } from "../../src/core/input.ts";
 import { alice, room, turnOf } from "../crew/support.ts";
 
 const noFiles: TurnPortsOptions["files"] = {
@@ -17,6 +18,7 @@ function portsWith(
     readonly reply?: string;
     readonly recent?: TurnPortsOptions["recent"];
     readonly files?: TurnPortsOptions["files"];
+    readonly leaves?: Leaves;
   } = {},
 ) {
   const inputs: Input[] = [];
@@ -39,6 +41,7 @@ function portsWith(
     recent: over.recent ?? (async () => []),
     files: over.files ?? noFiles,
     hasRuleFor: () => false,
+    leaves: over.leaves ?? new Leaves(),
     spoken: new Map(),
     attachmentBytes: 1,
     signal: new AbortController().signal,
@@ -149,4 +152,49 @@ test("a turn is over only after its files were recorded", async () => {
   await ports.ended(room, effect, { kind: "cancelled", text: "" }, []);
   expect(order).toEqual(["recorded before 0 inputs"]);
   expect(inputs).toHaveLength(1);
+});
+
+describe("a runtime that asks for leave", () => {
+  const options = [
+    { optionId: "y", name: "Yes", kind: "allow_once" },
+    { optionId: "ya", name: "Always", kind: "allow_always" },
+    { optionId: "n", name: "No", kind: "reject_once" },
+    { optionId: "na", name: "Never", kind: "reject_always" },
+  ] as const;
+  const asked = { callId: "c1", title: "rm -rf build", options };
+  const { signal } = new AbortController();
+
+  test("waits for a person, and gets what they chose", async () => {
+    for (const [given, optionId] of [
+      ["once", "y"],
+      ["always", "ya"],
+      ["no", "n"],
+    ] as const) {
+      const leaves = new Leaves();
+      const { ports, inputs } = portsWith({ reply: leaveAsked, leaves });
+      const answer = ports.leave(room, effect, asked, signal);
+      await vi.waitFor(() => expect(inputs).toHaveLength(1));
+      const { call } = inputs[0] as Extract<Input, { kind: "leaveWanted" }>;
+      leaves.give(call, given);
+      expect(await answer).toEqual({ optionId });
+    }
+  });
+
+  test("gets no more than was given: never one that lasts for one that does not, and nothing where nothing fits", async () => {
+    const only = (kind: (typeof options)[number]["kind"]) => ({ ...asked, options: options.filter((one) => one.kind === kind) });
+    const allowed = portsWith({ reply: "allow" }).ports;
+    expect(await allowed.leave(room, effect, only("allow_always"), signal)).toBe("cancelled");
+    expect(await allowed.leave(room, effect, asked, signal)).toEqual({ optionId: "y" });
+    const denied = portsWith({ reply: "deny" }).ports;
+    expect(await denied.leave(room, effect, only("reject_always"), signal)).toBe("cancelled");
+    expect(await portsWith().ports.leave(room, effect, asked, signal)).toEqual({ optionId: "n" });
+  });
+
+  test("no longer waits when its turn is stopped", async () => {
+    const stop = new AbortController();
+    const { ports } = portsWith({ reply: leaveAsked });
+    const answer = ports.leave(room, effect, asked, stop.signal);
+    stop.abort(new Error("stopped"));
+    await expect(answer).rejects.toThrow("stopped");
+  });
 });

@@ -196,6 +196,26 @@ describe("a task's budget", () => {
     expect(budgetAudits(scene).filter((what) => what === "set")).toHaveLength(3);
   });
 
+  test("does not pause a task that is done but for a person's word, unless that is no", () => {
+    const scene = taskWith({ tokens: 1_000 }, {}, [planner, worker, rae]);
+    for (const id of ["one", "two"]) {
+      scene.submit(worker, id);
+      scene.review(rae, id, "approve");
+    }
+    expect(scene.taskState).toBe("approval");
+    while (scene.isBusy(worker)) scene.end(worker, "good");
+    scene.say("well done", { sender: boss, mentions: [rae.user] });
+    scene.end(rae, "thanks", "answered", 1_000);
+    scene.deliver();
+    expect(scene.taskState).toBe("approval");
+    expect(scene.record.state.asks?.map(({ matter }) => matter.kind)).toEqual(["final"]);
+    scene.command("deny the docs are missing");
+    expect(scene.taskState).toBe("paused");
+    expect(scene.record.state.asks?.map(({ matter }) => matter.kind)).toEqual(["budget"]);
+    scene.command("approve");
+    expect(scene.isBusy(planner)).toBe(true);
+  });
+
   test("counts what a turn used that nobody wants any more, and a replayed turn once", () => {
     const scene = taskWith({ tokens: 1_000 });
     const { session, turn } = scene.turnOf(worker);
@@ -412,6 +432,36 @@ describe("the limit of a day", () => {
     one.put({ kind: "turnEnded", session, turn, outcome: { kind: "cancelled", text: "" } });
     expect(one.says.at(-1)?.text).toContain("⏹ Stopped: Ada used 1 500 of 1 000 tokens today");
     expect(one.turns).toMatchObject([{ agent: "bo" }]);
+  });
+});
+
+describe("work", () => {
+  test("goes to those who have budget left, and nobody is blamed for having none", () => {
+    const scene = new TaskScene({ crew: [planner, worker, cy, rae], budgets: { agent_day: { tokens: 1_000 } } });
+    scene.now = 10 * day;
+    scene.say("hello", { sender: boss, mentions: [worker.user] });
+    scene.end(worker, "hello", "answered", 1_000);
+    scene.plan(spec("one"), spec("two"));
+    expect(Object.values(scene.task.subtasks).map(({ lease }) => lease?.agent)).toEqual([cy.id, undefined]);
+    scene.end(cy, "used up", "answered", 1_000);
+    expect(scene.isBusy(cy)).toBe(false);
+    scene.later(11);
+    expect(scene.subtask("one")).toMatchObject({ state: "ready", tries: 0, scores: [] });
+    expect(scene.task.patrol.map(({ did }) => did)).toContain(
+      "cy has used up a limit of today; its work is offered to others",
+    );
+    scene.now = 11 * day;
+    scene.put({ kind: "tick" });
+    expect(Object.values(scene.task.subtasks).map(({ state }) => state)).toEqual(["working", "working"]);
+  });
+
+  test("waits for midnight where nobody has budget left", () => {
+    const scene = new TaskScene({ crew: [planner, worker, rae], budgets: { agent_day: { tokens: 1_000 } } });
+    scene.now = 10 * day;
+    scene.say("hello", { sender: boss, mentions: [worker.user] });
+    scene.end(worker, "hello", "answered", 1_000);
+    scene.plan(spec("one"));
+    expect(scene.record.state.spending?.heldUntil).toBe(11 * day);
   });
 });
 

@@ -14,7 +14,11 @@ const shared = sharedStage({
     budgets: { task: { tokens: taskTokens }, agent_day: { tokens: dayTokens } },
     models: { default: { price: { input_usd_per_million: 2, output_usd_per_million: 8 } } },
   },
-  script: [planRule([{ id: "lexer" }]), ...diligence],
+  script: [
+    { when: { agent: "dan", last: "get stuck" }, answer: { text: "I am", hang: true } },
+    planRule([{ id: "lexer" }]),
+    ...diligence,
+  ],
 });
 
 /** What the metrics of the bridge say, once no turn runs. */
@@ -85,3 +89,15 @@ test("an agent that has used its day's tokens keeps its messages, also over a re
   await boss.react(hq, question.id, "✅");
   await anna.waitForMessage(other, /fay heard: .*and now\?/s, { ...patient, from: fay });
 }, 240_000);
+
+test("a turn that is stopped counts what it used until then, as an estimate", async () => {
+  const anna = await shared.someone("anna");
+  const room = await shared.direct(anna, "dan");
+  await anna.say(room, "get stuck");
+  await anna.waitForMessage(room, /^I am/, patient);
+  await anna.say(room, "!crew stop");
+  await anna.waitForMessage(room, /Stopped by/, patient);
+  await anna.say(room, "!crew budget");
+  const { text } = await anna.waitForMessage(room, /Today, the crew/, patient);
+  expect(text).toMatch(/Dan.* \d+ of the tokens estimated/);
+}, 120_000);

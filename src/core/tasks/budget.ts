@@ -11,7 +11,7 @@ import type { Draft } from "../draft.ts";
 import type { UserId } from "../ids.ts";
 import { beginAll } from "../turns.ts";
 import { askForPlan } from "./advance.ts";
-import { isClosed } from "./derive.ts";
+import { isClosed, taskStateOf } from "./derive.ts";
 import { clearTask, patrolled, putTask } from "./ledger.ts";
 import { pauseTask } from "./rest.ts";
 import type { Task } from "./task.ts";
@@ -29,9 +29,8 @@ export function budget(draft: Draft): void {
 }
 
 /** @param share The one of {@link shares} that is told. */
-function tell(draft: Draft, share: number, used: string): void {
+function tell(draft: Draft, share: number, detail: string): void {
   putTask(draft, { budgetTold: share });
-  const detail = share < shares.held ? used : `${used}; it pauses when the turns that run are over`;
   patrolled(draft, { kind: "budget", severity: "warning", did: "told the room" });
   draft.notice(`${draft.state.room}:budget:${share}:${amounts(taskLimits(draft))}`, `🪙 ${detail}.`);
   draft.audit({ kind: "budget", what: "note", by: draft.world.bot, detail });
@@ -41,8 +40,12 @@ function usedUp(draft: Draft, share: number, used: string): void {
   if (share >= shares.stopped) stopRunning(draft, `${used}, which is more than half above the limit`);
   // A turn that runs may still hand in what it was paid for.
   const runs = Object.values(draft.state.sessions).some(({ running }) => running !== undefined);
-  if (runs) {
-    if ((draft.state.task?.budgetTold ?? 0) < shares.held) tell(draft, shares.held, used);
+  const { task } = draft.state;
+  // All is done but a person's word, which costs nothing; one that is not enough makes it go on, and then it pauses.
+  const isDone = task !== undefined && taskStateOf(task) === "approval" && task.denied === undefined;
+  if (runs || isDone) {
+    const what = isDone ? used : `${used}; it pauses when the turns that run are over`;
+    if ((task?.budgetTold ?? 0) < shares.held) tell(draft, shares.held, what);
     return;
   }
   patrolled(draft, { kind: "budget", severity: "critical", did: "paused the task" });

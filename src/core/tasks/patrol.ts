@@ -3,11 +3,11 @@
  * calls no model: what can be mended mechanically it mends, and a person or the planner is asked for judgement.
  */
 import { dueAsks } from "../answers.ts";
-import { letGo } from "../budget.ts";
+import { isHeld, letGo } from "../budget.ts";
 import type { Draft } from "../draft.ts";
 import { isClosed, taskStateOf } from "./derive.ts";
 import { askAboutSubtask, tellThread } from "./escalate.ts";
-import { endTurn, remind, takeReview, takeWork, tell } from "./give.ts";
+import { endTurn, remind, takeReview, takeWork, tell, type Why } from "./give.ts";
 import { patrolled, putTask, touchSubtask } from "./ledger.ts";
 import type { Lease, Subtask } from "./task.ts";
 import { membersWith } from "./team.ts";
@@ -118,17 +118,16 @@ function leases(draft: Draft, subtask: Subtask): void {
     return;
   }
   const what = ended === lease ? "work" : "review";
-  const did = `${agent} gave no sign of life; its ${what} is offered to others`;
+  // Who is held back by a limit gives no sign of life, and is not to blame.
+  const isOut = isHeld(draft, agent);
+  const why: Why = isOut ? "taken" : "expired";
+  const saw = isOut ? `${agent} has used up a limit of today` : `${agent} gave no sign of life`;
+  const did = `${saw}; its ${what} is offered to others`;
   patrolled(draft, { kind: "expired", severity: "warning", subtask: id, agent, did });
-  tellThread(
-    draft,
-    subtask,
-    `expired:${epoch}`,
-    `${agent} gave no sign of life, so its ${what} of \`${id}\` is offered to others.`,
-  );
+  tellThread(draft, subtask, `expired:${epoch}`, `${saw}, so its ${what} of \`${id}\` is offered to others.`);
   const now = draft.state.task?.subtasks[id] ?? subtask;
-  if (ended === lease) takeWork(draft, now, "expired");
-  else takeReview(draft, now, "expired");
+  if (ended === lease) takeWork(draft, now, why);
+  else takeReview(draft, now, why);
   // Only now: the end of a turn is no lapse of a lease that has ended.
   endTurn(draft, agent, subtask.thread);
 }

@@ -74,7 +74,8 @@ function permission(draft: Draft, ask: Ask, answer: Answer): void {
   const text = permissionJudged(draft, matter, answer);
   const member = memberById(draft.world, matter.agent);
   const from = answer.by ?? draft.world.bot;
-  if (member !== undefined) hear(draft, member, ask.thread, { cause: ask.message, from, text, hops: 0 });
+  if (member !== undefined && text !== undefined)
+    hear(draft, member, ask.thread, { cause: ask.message, from, text, hops: 0 });
 }
 
 function plan(draft: Draft, answer: Answer): void {

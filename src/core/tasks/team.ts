@@ -1,4 +1,5 @@
 /** Who of the crew can take which part of a task, and who is the best for it now. */
+import { heldBack } from "../budget.ts";
 import type { Draft } from "../draft.ts";
 import type { AgentId } from "../ids.ts";
 import { maySpeak } from "../power.ts";
@@ -58,6 +59,11 @@ export function isFree(draft: Draft, member: CrewMember): boolean {
   return load(draft, member) < member.parallel;
 }
 
+/** Work for somebody whose turns are held back by a limit would only lie there. */
+function mayBegin(draft: Draft, member: CrewMember): boolean {
+  return isFree(draft, member) && !heldBack(draft, member.id);
+}
+
 /** All who could do the work now or later. */
 export function workersFor(draft: Draft, subtask: Subtask): readonly CrewMember[] {
   const { capability, assigned } = subtask;
@@ -85,7 +91,7 @@ function withoutPassed(members: readonly CrewMember[], passed: readonly AgentId[
 /** The free one with the best standing and the least to do. Rework goes back to who knows the work. */
 export function bestWorker(draft: Draft, subtask: Subtask): CrewMember | undefined {
   const able = withoutPassed(workersFor(draft, subtask), subtask.passed);
-  const free = able.filter((member) => isFree(draft, member));
+  const free = able.filter((member) => mayBegin(draft, member));
   const before = free.find(({ id }) => subtask.state === "rework" && id === subtask.worker);
   // A worker who is only busy for now is worth waiting for: somebody else would have to begin anew.
   const waits = subtask.state === "rework" && able.some(({ id }) => id === subtask.worker);
@@ -96,7 +102,7 @@ export function bestReviewer(draft: Draft, subtask: Subtask): CrewMember | undef
   const able = withoutPassed(reviewersFor(draft, subtask), subtask.reviewPassed);
   return best(
     draft,
-    able.filter((member) => isFree(draft, member)),
+    able.filter((member) => mayBegin(draft, member)),
   );
 }
 
