@@ -4,6 +4,7 @@ import { sampleConfig } from "../src/config/sample.ts";
 import { metricsReference } from "../src/observe/metrics.ts";
 import { commandsReference } from "../src/supervision/commands.ts";
 import { supervisionReference } from "../src/supervision/supervision-reference.ts";
+import { moderationReference } from "../src/supervision/moderation-reference.ts";
 import { tasksReference } from "../src/supervision/task-reference.ts";
 import { toolTable } from "../src/tools/registry.ts";
 import { errorsReference } from "./errors-reference.ts";
@@ -18,6 +19,7 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
     ["docs/commands.md", commandsReference()],
     ["docs/tasks.md", tasksReference(toolTable)],
     ["docs/supervision.md", supervisionReference(toolTable)],
+    ["docs/moderation.md", moderationReference()],
     ["docs/metrics.md", metricsReference()],
   ]);
 }

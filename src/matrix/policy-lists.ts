@@ -8,7 +8,7 @@
  */
 import { idFrom } from "../core/draft.ts";
 import { reasonOf } from "../core/errors.ts";
-import { asRoomAlias, asRoomId, type EffectId, type RoomId, type UserId } from "../core/ids.ts";
+import { asRoomAlias, asRoomId, type EffectId, type RoomAlias, type RoomId, type UserId } from "../core/ids.ts";
 import type { ModerationRule } from "../core/moderation-rules.ts";
 import type { Meta } from "../journal/journal.ts";
 import type { Logger } from "../observe/log.ts";
@@ -21,7 +21,7 @@ import type { Rules } from "./rules.ts";
 export interface PolicyListsOptions {
   /** `moderation.policy_rooms` */
   readonly rooms: readonly string[];
-  readonly homeserver: Pick<Homeserver, "domain" | "join">;
+  readonly homeserver: Pick<Homeserver, "join" | "resolveAlias">;
   readonly reads: Pick<Reads, "state">;
   readonly bot: UserId;
   readonly meta: Meta;
@@ -41,6 +41,8 @@ type Known = Map<string, ModerationRule>;
 
 interface List {
   readonly room: RoomId;
+  /** As the config has it. */
+  readonly named: string;
   rules: Known;
   /** Counts its changes: what was read before the last one is out of date. */
   changes: number;
@@ -63,7 +65,7 @@ export class PolicyLists implements AsyncDisposable {
       const { room, rules = [] } = asObject(await meta.get(metaKey(named))) ?? {};
       const id = asRoomId(room) ?? asRoomId(named);
       if (id === undefined) continue;
-      const list = this.#listOf(id);
+      const list = this.#listOf(id, named);
       list.rules = new Map(rules as readonly (readonly [string, ModerationRule])[]);
       this.#force(list);
     }
@@ -121,11 +123,12 @@ export class PolicyLists implements AsyncDisposable {
     try {
       const via = viaOf(address);
       const room = await patient(() => homeserver.join(address, bot, via, { signal, timeoutMs: joinTimeoutMs }));
-      await this.#read(this.#listOf(room), named);
+      await this.#read(this.#listOf(room, named));
     } catch (thrown) {
       if (signal.aborted) return;
-      const known = asRoomId(named);
-      if (known !== undefined) this.#options.rules.put(known, [...this.#listOf(known).rules.values()]);
+      const room = asRoomId(named) ?? (await this.#resolve(address));
+      // An invite there will be accepted, and its rules read.
+      if (room !== undefined) this.#force(this.#listOf(room, named));
       this.#say(
         idFrom("policy list", named, this.#options.now()),
         `The policy list ${named} cannot be read: ${reasonOf(thrown)} If it is private, have me invited there.`,
@@ -133,8 +136,18 @@ export class PolicyLists implements AsyncDisposable {
     }
   }
 
+  async #resolve(address: RoomId | RoomAlias): Promise<RoomId | undefined> {
+    const alias = asRoomAlias(address);
+    try {
+      return alias && (await this.#options.homeserver.resolveAlias(alias, { signal: this.#options.signal }));
+    } catch {
+      // That it cannot be read is being told anyway.
+      return undefined;
+    }
+  }
+
   /** Reads all rules of a list, again when it changed meanwhile. */
-  async #read(list: List, named?: string): Promise<void> {
+  async #read(list: List): Promise<void> {
     const { reads, bot, patient, signal, log } = this.#options;
     try {
       for (;;) {
@@ -156,25 +169,15 @@ export class PolicyLists implements AsyncDisposable {
     log.info({ room: list.room, rules: list.rules.size }, "a policy list was read");
     this.#force(list);
     this.#options.onChange();
-    await this.#keep(list, named);
+    await this.#keep(list);
   }
 
-  async #keep(list: List, named?: string): Promise<void> {
-    const name = named ?? (await this.#nameOf(list.room));
-    if (name === undefined) return;
-    await this.#options.meta.set(metaKey(name), { room: list.room, rules: [...list.rules] });
+  async #keep({ room, named, rules }: List): Promise<void> {
+    await this.#options.meta.set(metaKey(named), { room, rules: [...rules] });
   }
 
-  /** How the config names a room. */
-  async #nameOf(room: RoomId): Promise<string | undefined> {
-    for (const named of this.#options.rooms) {
-      if (named === room || asObject(await this.#options.meta.get(metaKey(named)))?.["room"] === room) return named;
-    }
-    return undefined;
-  }
-
-  #listOf(room: RoomId): List {
-    const list = this.#lists.get(room) ?? { room, rules: new Map(), changes: 0 };
+  #listOf(room: RoomId, named: string): List {
+    const list = this.#lists.get(room) ?? { room, named, rules: new Map(), changes: 0 };
     this.#lists.set(room, list);
     return list;
   }

@@ -105,5 +105,6 @@ test("a list that cannot be read is told in HQ, and all else goes on", { timeout
   await boss.join(hq);
   await boss.waitForMessage(hq, /policy list #nowhere:localhost cannot be read/, { from: stage.crew.bot });
   const chat = await boss.createDirectRoom(stage.crew.agent("ada"), "hello");
-  await boss.waitForMessage(chat, "ada heard: hello");
+  const answer = await boss.waitForMessage(chat, /hello/, { from: stage.crew.agent("ada") });
+  expect(answer.text).toBe("ada heard: hello");
 });

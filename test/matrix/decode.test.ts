@@ -108,6 +108,26 @@ test("An invite says whether it is to a direct chat", () => {
   });
 });
 
+test.each([
+  [
+    { allow: ["*"], deny: ["evil.org"], allow_ip_literals: false },
+    { allow: ["*"], deny: ["evil.org"], ipLiterals: false },
+  ],
+  [
+    { allow: ["*", 7, null], deny: "evil.org", allow_ip_literals: "no" },
+    { allow: ["*"], deny: [], ipLiterals: true },
+  ],
+  [{}, { allow: [], deny: [], ipLiterals: true }],
+])("A server ACL is read as homeservers read it: %j", (content, acl) => {
+  expect(decode(raw("m.room.server_acl", content, { state_key: "" }))).toEqual({ kind: "acl", ...from, acl });
+});
+
+test("A reaction that another bridge's agent marked as its own is passed over", () => {
+  const relates = { rel_type: "m.annotation", event_id: "$asked", key: "✅" };
+  const marked = { "m.relates_to": relates, "dev.crewroom.turn": { agent: "zed", turn: "t", hops: 0 } };
+  expect(decode(raw("m.reaction", marked))).toBe("ignored");
+});
+
 test("Of power levels only whole numbers are kept, also as the strings of old rooms", () => {
   const content = {
     users: { "@a:b": 100, "@c:d": "50", "@e:f": 1.5, "@g:h": null, "@i:j": "many", __proto__: 3 },
@@ -185,6 +205,7 @@ const types = [
   "m.room.redaction",
   "m.room.member",
   "m.room.power_levels",
+  "m.room.server_acl",
   "m.room.encryption",
   "m.room.tombstone",
 ];
