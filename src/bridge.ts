@@ -7,6 +7,7 @@ import { createDecoder } from "./bridge/decoder.ts";
 import { createDoers } from "./bridge/doers.ts";
 import { agentsOf, profilesOf, worldOf } from "./bridge/from-config.ts";
 import { createFiling } from "./bridge/filing.ts";
+import { Leaves } from "./bridge/leaves.ts";
 import { createNotes } from "./bridge/notes.ts";
 import { Presence } from "./bridge/presence.ts";
 import { StoreWatch } from "./bridge/store-watch.ts";
@@ -141,6 +142,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   // when they are needed.
   /** Who waits for the event that an effect becomes. */
   const spoken = new Map<EffectId, (event: EventId | undefined) => void>();
+  const leaves = new Leaves();
   const dispatcher = new Dispatcher({
     doers: createDoers({
       server,
@@ -156,7 +158,8 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
       metrics,
     }),
     fleeting: (room, effect) => {
-      if (effect.kind === "abort") turns.abort(effect.turn);
+      if (effect.kind === "leaveGiven") leaves.give(effect.call, effect.given);
+      else if (effect.kind === "abort") turns.abort(effect.turn);
       else receipts.add(room, effect);
     },
     onOutcome: (effect, event) => spoken.get(effect)?.(event),
@@ -268,6 +271,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   const turns = createThinking({
     config,
     files: filing.files,
+    leaves,
     world,
     agents,
     sessions: journal.sessions,

@@ -7,11 +7,11 @@
  *                 └─ ask ─▶ a person ─✅ once, ♾️ always─▶ the agent is told, and does it
  *                                    └─❌, silence──────▶ the agent is told why not
  */
-import { type Answer, ask, type AskMatter } from "./asks.ts";
+import { type Answer, ask, type AskMatter, withdraw } from "./asks.ts";
 import type { Draft } from "./draft.ts";
 import { idFrom } from "./draft.ts";
-import type { AgentId, UserId } from "./ids.ts";
-import type { OwnInput } from "./input.ts";
+import type { AgentId, EffectId, TurnId, UserId } from "./ids.ts";
+import { leaveAsked, type OwnInput } from "./input.ts";
 import { inThread } from "./placement.ts";
 import { putSession, sessionOfTurn } from "./turns.ts";
 import { type CrewMember, memberById, type World } from "./world.ts";
@@ -166,19 +166,31 @@ export function mayUse(draft: Draft, wanted: Wanted, member: CrewMember): string
 }
 
 /** The subtask in whose thread it is wanted. */
-function subtaskOf(draft: Draft, { session: key }: Wanted): { readonly subtask?: string } {
+function subtaskOf(draft: Draft, { session: key }: Pick<Wanted, "session">): { readonly subtask?: string } {
   const thread = draft.state.sessions[key]?.thread;
   const found = Object.values(draft.state.task?.subtasks ?? {}).find((one) => one.thread === thread);
   return thread === undefined || found === undefined ? {} : { subtask: found.id };
 }
 
-function askFor(draft: Draft, wanted: Wanted, member: CrewMember): void {
+function askFor(
+  draft: Draft,
+  wanted: Pick<Wanted, "session" | "tool" | "about" | "details">,
+  member: CrewMember,
+  waits?: { readonly turn: TurnId; readonly call: EffectId },
+): void {
   const { tool, about, details } = wanted;
   const session = draft.state.sessions[wanted.session];
   const { subtask } = subtaskOf(draft, wanted);
   const why = subtask === undefined ? "" : ` for \`${subtask}\``;
   ask(draft, {
-    matter: { kind: "permission", session: wanted.session, agent: member.id, tool, about },
+    matter: {
+      kind: "permission",
+      session: wanted.session,
+      agent: member.id,
+      tool,
+      about,
+      ...(waits === undefined ? {} : { waits }),
+    },
     text: `🔐 **${member.name} wants to use \`${tool}\`**${why}:\n\n${fenced(details ?? about)}`,
     options: [
       { id: "approve", key: "✅", label: "this once" },
@@ -197,19 +209,26 @@ function fenced(text: string): string {
   return `${fence}\n${text}\n${fence}`;
 }
 
-/** A person said whether an agent may (or nobody did: then it may not). */
+/** A person said whether an agent may (or nobody did: then it may not). @returns What the agent is told, if it must be. */
 export function permissionJudged(
   draft: Draft,
   matter: Extract<AskMatter, { kind: "permission" }>,
   answer: Answer,
-): string {
-  const { agent, tool, about } = matter;
+): string | undefined {
+  const { agent, tool, about, waits } = matter;
   const isYes = answer.by !== undefined && (answer.option === "approve" || answer.option === "always");
+  if (waits !== undefined) {
+    const given = !isYes ? "no" : answer.option === "always" ? "always" : "once";
+    draft.fleeting.push({ kind: "leaveGiven", call: waits.call, given });
+    // The runtime hears it by itself; only what holds from now on is kept.
+    if (given !== "always") return undefined;
+  }
   if (isYes && answer.by !== undefined) {
     const once = answer.option === "approve";
     const { grants = [], granted = 0 } = draft.state;
     const grant: Grant = { id: `g${granted + 1}`, agent, tool, about, once, by: answer.by, ts: draft.now };
     draft.set({ grants: [...grants, grant].slice(-grantsKept), granted: granted + 1 });
+    if (waits !== undefined) return undefined;
     return `${answer.by} allows it${once ? " this once" : " from now on"}: \`${tool}\` with \`${shortened(about)}\`. Do it now.`;
   }
   const why = answer.why === "" ? "" : ` ${answer.why}`;
@@ -221,6 +240,69 @@ export function dropGrant(draft: Draft, id: string): Grant | undefined {
   const grant = draft.state.grants?.find((one) => one.id === id);
   if (grant !== undefined) draft.set({ grants: (draft.state.grants ?? []).filter((one) => one.id !== id) });
   return grant;
+}
+
+/** The name under which rules speak of what runtimes ask for by themselves (ACP's session/request_permission). */
+export const runtimeTool = "permission";
+
+/** A runtime with tools of its own asks whether it may. Its turn waits, so the question ends with the turn. */
+export function leaveWanted(draft: Draft, input: Extract<OwnInput, { kind: "leaveWanted" }>): void {
+  const session = sessionOfTurn(draft, input.session, input.turn);
+  const member = session && memberById(draft.world, session.agent);
+  if (session === undefined || member === undefined) {
+    draft.reply = "deny";
+    return;
+  }
+  const { call, title, turn } = input;
+  const wanted = { session: input.session, call, tool: runtimeTool, about: title };
+  const rule = draft.world.policy.find((one) => ruleFits(one, { member, tool: runtimeTool, about: title }));
+  const decision = judgeUse(draft, { member, tool: runtimeTool, about: title });
+  // Whoever asks by itself is asked about, unless a rule or a person has said otherwise.
+  const verdict = rule === undefined && decision.grant === undefined ? "ask" : decision.do;
+  const facts = {
+    what: runtimeTool,
+    by: member.id,
+    detail: title,
+    because: decision.because,
+    call,
+    ...subtaskOf(draft, wanted),
+  };
+  if (verdict === "deny") {
+    draft.audit({ kind: "refusal", ...facts });
+    draft.reply = "deny";
+    return;
+  }
+  if (verdict === "allow") {
+    draft.audit({ kind: "tool", ...facts });
+    draft.reply = "allow";
+    return;
+  }
+  draft.reply = leaveAsked;
+  const open = (draft.state.asks ?? []).find(
+    ({ matter }) =>
+      matter.kind === "permission" &&
+      matter.waits?.turn === turn &&
+      matter.tool === runtimeTool &&
+      matter.about === title,
+  );
+  if (open === undefined) {
+    askFor(draft, wanted, member, { turn, call });
+    return;
+  }
+  // The turn runs again after a crash: the answer goes to who waits now.
+  const asks = (draft.state.asks ?? []).map((one) =>
+    one === open && one.matter.kind === "permission"
+      ? { ...one, matter: { ...one.matter, waits: { turn, call } } }
+      : one,
+  );
+  draft.set({ asks });
+}
+
+/** A turn is over: nobody waits any more for what it asked. */
+export function leaveNotNeeded(draft: Draft, turn: TurnId): void {
+  for (const { id, matter } of draft.state.asks ?? [])
+    if (matter.kind === "permission" && matter.waits?.turn === turn)
+      withdraw(draft, id, "The turn that asked is over.");
 }
 
 function shortened(text: string): string {

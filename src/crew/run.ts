@@ -85,7 +85,10 @@ export async function runTurn(run: Run, parts: RunParts): Promise<TurnEnding> {
       const asked = { callId: update.callId, title: update.title, options: update.options };
       // Without a person's word the answer is never yes; and no option is chosen for them that would be remembered.
       const leave = ports.leave(room, effect, asked, AbortSignal.any([stop.signal, over.signal, closing]));
-      void leave.then(update.answer, () => update.answer("cancelled"));
+      void leave.then(
+        (answer) => update.answer(answer),
+        () => update.answer("cancelled"),
+      );
     } else hear(update, answer);
   };
   try {

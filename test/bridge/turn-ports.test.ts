@@ -181,7 +181,10 @@ describe("a runtime that asks for leave", () => {
   });
 
   test("gets no more than was given: never one that lasts for one that does not, and nothing where nothing fits", async () => {
-    const only = (kind: (typeof options)[number]["kind"]) => ({ ...asked, options: options.filter((one) => one.kind === kind) });
+    const only = (kind: (typeof options)[number]["kind"]) => ({
+      ...asked,
+      options: options.filter((one) => one.kind === kind),
+    });
     const allowed = portsWith({ reply: "allow" }).ports;
     expect(await allowed.leave(room, effect, only("allow_always"), signal)).toBe("cancelled");
     expect(await allowed.leave(room, effect, asked, signal)).toEqual({ optionId: "y" });

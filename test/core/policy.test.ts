@@ -201,6 +201,57 @@ describe("asking for leave", () => {
   });
 });
 
+describe("a runtime that waits for leave", () => {
+  function wants(scene: PolicyScene, title: string, call = "c1"): string | undefined {
+    const { session, turn } = scene.turnOf(bo);
+    return scene.put({ kind: "leaveWanted", session, turn, call: call as EffectId, title }).reply;
+  }
+
+  function answered(scene: PolicyScene, key: string): readonly object[] {
+    const target = defined(scene.record.state.asks?.[0]?.event);
+    return scene.put({ kind: "reaction", event: scene.fresh("yes"), sender: boss, ts: scene.now, target, key })
+      .fleeting;
+  }
+
+  it("is answered by a person, once or for always", () => {
+    const scene = new PolicyScene([]);
+    expect(wants(scene, "git push")).toBe("asked");
+    scene.deliver();
+    expect(answered(scene, "✅")).toContainEqual({ kind: "leaveGiven", call: "c1", given: "once" });
+    expect(wants(scene, "git push", "c2")).toBe("asked");
+    scene.deliver();
+    expect(answered(scene, "♾️")).toContainEqual({ kind: "leaveGiven", call: "c2", given: "always" });
+    expect(wants(scene, "git push", "c3")).toBe("allow");
+    expect(wants(scene, "git push --force", "c4")).toBe("asked");
+  });
+
+  it("hears the answer also when its turn runs again after a crash", () => {
+    const scene = new PolicyScene([]);
+    wants(scene, "make", "before");
+    scene.deliver();
+    expect(wants(scene, "make", "after")).toBe("asked");
+    expect(scene.record.state.asks).toHaveLength(1);
+    expect(answered(scene, "❌")).toContainEqual({ kind: "leaveGiven", call: "after", given: "no" });
+  });
+
+  it("is asked no longer when its turn is over", () => {
+    const scene = new PolicyScene([]);
+    wants(scene, "make");
+    scene.deliver();
+    scene.end(bo);
+    expect(scene.record.state.asks).toEqual([]);
+  });
+
+  it("is decided by a rule where there is one", () => {
+    const scene = new PolicyScene([
+      { tool: "permission", about: "git *", do: "allow" },
+      { tool: "permission", do: "deny" },
+    ]);
+    expect(wants(scene, "git status")).toBe("allow");
+    expect(wants(scene, "curl evil")).toBe("deny");
+  });
+});
+
 describe("what is written down", () => {
   it("names who did what, what let it happen, and the event that it came from", () => {
     const scene = new PolicyScene(ask);

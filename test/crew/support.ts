@@ -6,7 +6,16 @@ import type { FileRequest } from "../../src/core/files.ts";
 import type { AgentId, EffectId, EventId, RoomId, TurnId, UserId } from "../../src/core/ids.ts";
 import type { TurnOutcome } from "../../src/core/input.ts";
 import type { Action } from "../../src/core/tasks/actions.ts";
-import type { Clock, CrewMember, FetchedFile, TurnLimits, TurnLog, TurnPorts } from "../../src/crew/ports.ts";
+import type {
+  Clock,
+  CrewMember,
+  FetchedFile,
+  LeaveAnswer,
+  LeaveAsked,
+  TurnLimits,
+  TurnLog,
+  TurnPorts,
+} from "../../src/crew/ports.ts";
 import { createTurns, type Turns, type TurnsOptions } from "../../src/crew/turns.ts";
 import type {
   Prompt,
@@ -114,6 +123,13 @@ export class FakeRoom implements TurnPorts {
 
   constructor(clock: FakeClock) {
     this.clock = clock;
+  }
+
+  /** Replaced by tests that give leave. */
+  onLeave: (asked: LeaveAsked, signal: AbortSignal) => Promise<LeaveAnswer> = async () => "cancelled";
+
+  async leave(_room: RoomId, _effect: RunTurn, asked: LeaveAsked, signal: AbortSignal): Promise<LeaveAnswer> {
+    return this.onLeave(asked, signal);
   }
 
   #note(): void {

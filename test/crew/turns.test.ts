@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { EffectId, UserId } from "../../src/core/ids.ts";
 import type { SessionContext } from "../../src/crew/ports.ts";
 import { startRehearsal } from "../../src/models/rehearsal/server.ts";
@@ -226,23 +226,45 @@ test("a forgotten turn is no longer told to the model", async () => {
   expect(JSON.stringify(server.requests[1]?.body)).not.toContain("a secret");
 });
 
-test("permission is never given for a person: the request is answered as cancelled", async () => {
-  const runtime = new ScriptedRuntime();
-  const crew = crewOn(runtime);
-  await using turns = crew.turns;
-  const answered = Promise.withResolvers<unknown>();
-  runtime.push({
-    kind: "permission_request",
-    callId: "c1",
-    title: "rm -r",
-    options: [{ optionId: "yes", name: "Yes", kind: "allow_once" }],
-    answer: (outcome) => answered.resolve(outcome),
+describe("a runtime that asks for leave", () => {
+  const options = [{ optionId: "yes", name: "Yes", kind: "allow_once" }] as const;
+
+  test("is answered with what was chosen, and goes on", async () => {
+    const runtime = new ScriptedRuntime();
+    const crew = crewOn(runtime);
+    await using turns = crew.turns;
+    const answered = Promise.withResolvers<unknown>();
+    const answer = (outcome: unknown): void => answered.resolve(outcome);
+    crew.room.onLeave = async ({ title }) => (title === "make" ? { optionId: "yes" } : "cancelled");
+    runtime.push({ kind: "permission_request", callId: "c1", title: "make", options, answer });
+    runtime.say("Made.");
+    runtime.stop();
+    turns.start(room, turnOf("t1"));
+    expect(await answered.promise).toEqual({ optionId: "yes" });
+    expect(await crew.room.end("t1")).toMatchObject({ kind: "answered", text: "Made." });
   });
-  runtime.say("Then not.");
-  runtime.stop();
-  turns.start(room, turnOf("t1"));
-  expect(await answered.promise).toBe("cancelled");
-  expect(await crew.room.end("t1")).toMatchObject({ kind: "answered", text: "Then not." });
+
+  test("is answered as cancelled when nobody can be asked, and when its turn is stopped meanwhile", async () => {
+    const runtime = new ScriptedRuntime();
+    const crew = crewOn(runtime);
+    await using turns = crew.turns;
+    const answers: unknown[] = [];
+    const asks = Promise.withResolvers<void>();
+    crew.room.onLeave = ({ callId }, signal) => {
+      if (callId === "c1") return Promise.reject(new Error("the store is gone"));
+      asks.resolve();
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    };
+    const answer = (outcome: unknown): void => void answers.push(outcome);
+    for (const callId of ["c1", "c2"])
+      runtime.push({ kind: "permission_request", callId, title: "rm", options, answer });
+    turns.start(room, turnOf("t1"));
+    await asks.promise;
+    turns.abort(turnId("t1"));
+    runtime.stop("cancelled");
+    await crew.room.end("t1");
+    expect(answers).toEqual(["cancelled", "cancelled"]);
+  });
 });
 
 test("a runtime that throws at once fails its own turn, and no other", async () => {
@@ -407,6 +429,34 @@ test("what a turn used is reported with its end or before, all steps together, a
   expect(crew.room.usage).toEqual([[{ model: "default", inputTokens: 220, outputTokens: 30 }], [], []]);
   // The second one took so long that its room knew before.
   expect(crew.room.usedSoFar).toEqual([[{ model: "default", inputTokens: 7, outputTokens: 0 }]]);
+});
+
+test("what a turn used until the bridge ends is told, though the turn goes on at the next start", async () => {
+  const runtime = new ScriptedRuntime();
+  const crew = crewOn(runtime);
+  crew.turns.start(room, turnOf("t1"));
+  await crew.clock.advance(0);
+  runtime.push({ kind: "usage", usage: { inputTokens: 7, outputTokens: 1 } });
+  await crew.clock.advance(0);
+  await crew.turns[Symbol.asyncDispose]();
+  expect(crew.room.outcomes).toEqual([]);
+  expect(crew.room.usedSoFar).toEqual([[{ model: "default", inputTokens: 7, outputTokens: 1 }]]);
+});
+
+test("calls of models that are metered elsewhere count for the turn that runs on their history, once", async () => {
+  const runtime = new ScriptedRuntime();
+  const crew = crewOn(runtime, { metered: new Set(["builtin"]) });
+  await using turns = crew.turns;
+  const turn = turnOf("t1");
+  turns.start(room, turn);
+  await crew.clock.advance(0);
+  turns.used(turn.history, { model: "large", inputTokens: 7, outputTokens: 1, estimated: true });
+  runtime.push({ kind: "usage", usage: { inputTokens: 7, outputTokens: 1 } });
+  runtime.stop();
+  await crew.room.end("t1");
+  await crew.clock.advance(0);
+  turns.used(turn.history, { model: "large", inputTokens: 9, outputTokens: 9 });
+  expect(crew.room.usage).toEqual([[{ model: "large", inputTokens: 7, outputTokens: 1, estimated: true }]]);
 });
 
 test("tools act, read and work through the turn that runs, and are told when it was stopped", async () => {

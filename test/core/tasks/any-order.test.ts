@@ -70,7 +70,14 @@ const anyAction: fc.Arbitrary<Action> = fc.oneof(
 
 type Step =
   | { readonly do: "act"; readonly turn: number; readonly action: Action }
-  | { readonly do: "end"; readonly turn: number; readonly how: "answered" | "failed"; readonly text: string }
+  | {
+      readonly do: "end";
+      readonly turn: number;
+      readonly how: "answered" | "failed";
+      readonly text: string;
+      readonly tokens: number;
+    }
+  | { readonly do: "use"; readonly turn: number; readonly tokens: number }
   | { readonly do: "later"; readonly minutes: number }
   | { readonly do: "answer"; readonly ask: number; readonly option: number }
   | { readonly do: "kick"; readonly agent: number }
@@ -86,7 +93,12 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       turn: fc.nat(7),
       how: fc.constantFrom("answered" as const, "failed" as const),
       text: fc.constantFrom("", "the same", "other"),
+      tokens: fc.nat(400),
     }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant("use" as const), turn: fc.nat(7), tokens: fc.nat(900) }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("later" as const), minutes: fc.constantFrom(1, 5, 11, 40) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("answer" as const), ask: fc.nat(3), option: fc.nat(3) }) },
@@ -157,7 +169,13 @@ function step(scene: TaskScene, one: Step): void {
     case "end": {
       const turn = turns[one.turn % Math.max(1, turns.length)];
       const agent = crew.find(({ id }) => id === turn?.agent);
-      if (agent !== undefined) scene.end(agent, one.text, one.how);
+      if (agent !== undefined) scene.end(agent, one.text, one.how, one.tokens);
+      break;
+    }
+    case "use": {
+      const { session, turn } = turns[one.turn % Math.max(1, turns.length)] ?? {};
+      const usage = [{ model: "default", inputTokens: one.tokens, outputTokens: 0 }];
+      if (session !== undefined && turn !== undefined) scene.put({ kind: "used", session, turn, usage });
       break;
     }
     case "later":
@@ -252,8 +270,14 @@ describe("a task, whatever happens", () => {
       fc.property(
         fc.array(anyStep, { maxLength: 60 }),
         fc.constantFrom<TaskScene["world"]["tasks"]["plan_approval"]>("always", "never", { over: 2 }),
-        (steps, approval) => {
-          const scene = new TaskScene({ policy: { plan_approval: approval } });
+        fc.constantFrom<Partial<TaskScene["world"]["budgets"]>>(
+          {},
+          { task: { tokens: 1_000 } },
+          { agent_day: { tokens: 1_000 } },
+          { task: { tokens: 2_000 }, day: { tokens: 1_500 } },
+        ),
+        (steps, approval, budgets) => {
+          const scene = new TaskScene({ policy: { plan_approval: approval }, budgets });
           const epochs = new Map<string, number>();
           scene.act(planner, {
             kind: "plan",
