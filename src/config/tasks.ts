@@ -82,7 +82,8 @@ export const patrol = z
     identical_answers: count(2)
       .default(3)
       .describe(
-        "After so many equal answers in a row an agent counts as going in circles, and another one gets the subtask.",
+        "After so many equal answers in a row an agent counts as going in circles: another one gets the subtask, and where " +
+          "they were answers to other agents the breaker trips.",
       ),
     checkpoints: z
       .array(z.enum(checkpoints))
