@@ -101,7 +101,7 @@ breaker: agents no longer wake each other there until a person says \`!crew rele
 const budgetRows: readonly (readonly string[])[] = [
   [
     "a task",
-    "`budgets.task`, or `!crew budget <n> tokens`, `<n> usd`",
+    "`budgets.task`, or what `!crew budget` set",
     "a note in its room",
     "No turn begins; the task pauses when those that run are over, and a person is asked there.",
     "✅ adds the same amount again (so often that something is left, where one turn passed it by far). ❌ or silence leaves it paused; `!crew resume` asks again.",
