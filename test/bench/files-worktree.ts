@@ -24,6 +24,8 @@ const patienceMs = 15 * 60_000;
 const run = promisify(execFile);
 
 interface Presence {
+  /** From the commit until its agent's model is asked, in milliseconds. */
+  readonly asked: number;
   /** From the commit to the newest file in its place, in milliseconds. */
   readonly present: number;
   /** From the commit until the agent's first look at it is answered. */
@@ -87,6 +89,7 @@ export const filesWorktree: Measure = async (progress) => {
     const present = found.map((one) => one.present);
     const looked = found.map((one) => one.looked);
     const p95 = quantile(present, 0.95);
+    progress(`files-worktree, ${what}: model asked after ${median(found.map((one) => one.asked)).toFixed(0)} ms`);
     const figure =
       `p50 ${median(present).toFixed(0)} ms, p95 ${p95.toFixed(0)} ms; ` +
       `${(median(present) / median(bare)).toFixed(2)} × git; first look answered: p95 ${quantile(looked, 0.95).toFixed(0)} ms`;
@@ -117,7 +120,9 @@ function presence(stage: FilesStage, asked: Asked, branch: string, worktree: str
   const root = stage.worktreeOf(worktree);
   const found = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const newest = Math.max(...found.map(({ name, parentPath }) => statSync(path.join(parentPath, name)).ctimeMs));
-  return { present: newest - committed, looked: performance.timeOrigin + asked.at - committed };
+  const first = stage.asked.findLast(({ last, step }) => step === 1 && last === asked.last);
+  const since = (at = Number.NaN): number => performance.timeOrigin + at - committed;
+  return { asked: since(first?.at), present: newest - committed, looked: since(asked.at) };
 }
 
 async function bareWorktrees(repository: string): Promise<readonly number[]> {
