@@ -33,7 +33,7 @@ describe("an agent's files", () => {
     expect(at.scene.subtask("one").state).toBe("done");
     expect(await at.names("main")).toEqual(["a.txt"]);
     expect(await at.use(bo, { kind: "read", path: "a.txt" })).toContain("1");
-    expect(existsSync(at.folder("one.bo"))).toBe(false);
+    await expect.poll(() => existsSync(at.folder("one.bo"))).toBe(false);
   });
 
   test("stay with who does the rework, also what is ignored", async () => {
