@@ -136,4 +136,17 @@ describe.skipIf(parents.length === 0)("A control group", () => {
     expect(await groupsOf(pid)).toEqual([]);
     expect(await processesWith(word)).toEqual([]);
   });
+
+  test("what a bridge left where it only tried is removed as well", async () => {
+    const [mounts, groups] = await Promise.all(
+      ["/proc/self/mountinfo", "/proc/self/cgroup"].map((path) => readFile(path, "utf8")),
+    );
+    const own = ["", "pids"].flatMap((name) => hierarchyOf(mounts ?? "", groups ?? "", name)?.own ?? []);
+    const gone = spawn("true");
+    await once(gone, "exit");
+    const left = own.map((folder) => join(folder, `crewroom-${gone.pid}-1`));
+    await Promise.all(left.map((folder) => mkdir(folder)));
+    await findGroupParents();
+    for (const folder of left) await expect(stat(folder)).rejects.toThrow("ENOENT");
+  });
 });
