@@ -3,7 +3,7 @@
  * in the files beside it; here they meet.
  */
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { asCrewError, CrewError } from "../core/errors.ts";
@@ -278,7 +278,14 @@ export class Files implements AsyncDisposable {
     const { git, rebuild, signal } = this.#options;
     const folder = this.#folder(name);
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    if (hasFiles && !existsSync(path.join(folder, "repo.git"))) await rebuild(room, folder, number, signal);
+    const place = path.join(folder, "repo.git");
+    if (hasFiles && !existsSync(place)) {
+      // Beside it, and moved there as a whole: what a crash or a missing bundle broke off must not pass for all.
+      const beside = path.join(folder, "rebuild");
+      await rebuild(room, beside, number, signal);
+      await rename(path.join(beside, "repo.git"), place);
+      await rm(beside, { recursive: true, force: true });
+    }
     const repository = await openRepository(git, folder, number);
     const task = new TaskRepository(room, folder, repository, this.#options);
     await task.exclusive(async () => {
