@@ -28,7 +28,7 @@ const wayFile = "crewroom-way.json";
 /** @throws CrewError `FILES_MOVED`, in strict manner, when something that is not recorded is in the way. */
 export async function bring(git: Git, worktree: Worktree, way: Way): Promise<void> {
   const { gitDir, root } = worktree;
-  const from = await indexEntries(git, worktree);
+  const from: Entries = existsSync(path.join(gitDir, "index")) ? await indexEntries(git, worktree) : new Map();
   const to = await treeEntries(git, gitDir, way.tree);
   const writes = new Map<string, Entry>();
   const removals: string[] = [];
