@@ -4,7 +4,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
-import { mkdir, mkdtemp, rename, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Part } from "../support/tasks.ts";
@@ -103,7 +103,7 @@ export const filesWorktree: Measure = async (progress) => {
 
 /** The first subtask's worker makes a project at once. */
 async function fill(stage: FilesStage, bare: BareRepository): Promise<void> {
-  const beside = await mkdtemp(path.join(tmpdir(), "crewroom-bench-tree-"));
+  const beside = path.join(bare.directory, "tree");
   for (let n = 0; n < files; n++) {
     const folder = path.join(beside, `part-${Math.floor(n / perFolder)}`);
     await mkdir(folder, { recursive: true });
@@ -128,7 +128,7 @@ function presence(stage: FilesStage, asked: Asked, branch: string, worktree: str
 /** The same tree in a repository that only git knows. */
 class BareRepository implements Disposable {
   readonly took: number[] = [];
-  readonly #directory = mkdtempSync(path.join(tmpdir(), "crewroom-bench-bare-"));
+  readonly directory = mkdtempSync(path.join(tmpdir(), "crewroom-bench-bare-"));
 
   take(tree: string): void {
     this.#git(["init", "--quiet"]);
@@ -140,16 +140,16 @@ class BareRepository implements Disposable {
 
   addWorktree(): void {
     const began = performance.now();
-    const into = path.join(this.#directory, `${this.took.length}`);
+    const into = path.join(this.directory, `${this.took.length}`);
     this.#git(["worktree", "add", "--quiet", "--detach", into, "HEAD"]);
     this.took.push(performance.now() - began);
   }
 
   #git(args: readonly string[]): void {
-    execFileSync("git", ["--git-dir", path.join(this.#directory, "repo.git"), ...args]);
+    execFileSync("git", ["--git-dir", path.join(this.directory, "repo.git"), ...args]);
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.#directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
   }
 }
