@@ -103,6 +103,10 @@ test(
     const all = await commitsIn(task);
     expect(new Set(all.map(({ commit }) => commit)).size).toBe(all.length);
     expect(all.length).toBeGreaterThan(told);
+    // What was handed in before can still be taken back.
+    const upload = anna.seen(task.room).find(({ text, sender }) => text === "data.csv" && sender === anna.userId);
+    await anna.redact(task.room, upload?.id ?? "");
+    await waitForCommit(task, "the withdrawal", touches("data.csv", { why: "withdraw" }));
     await task.answer("final");
     await task.waitForTask("done");
     await expectWell(bridge);

@@ -100,7 +100,7 @@ test(
     await olga.sendFile(task.room, { ...tides, name: "olga.csv" });
     const refusal = await olga.waitForMessage(task.room, /need the permission `talk`/, { ...patient, from: crew.bot });
     expect(refusal.mentions).toEqual([olga.userId]);
-    await tom.sendFile(task.room, { ...tides, name: "tom.csv", bytes: bytes("Tom's\n") });
+    await tom.sendFile(task.room, { ...tides, name: "tom.csv" });
     const toms = await waitForCommit(task, "Tom's file", touches("tom.csv"));
     expect(toms.by).toBe(tom.userId);
 
@@ -143,7 +143,7 @@ test(
     expect(await gitOf(task, crew, "show", "main:tides.csv")).toContain("5.1");
     expect((await ask(task, crew, `restore tides.csv@${added.commit}`)).text).toContain("just like that already");
 
-    // Taken back: gone from main, kept by history, and said.
+    // Taken back: gone from main, kept by history, and said. Tom's file stays, although it has the same content.
     await anna.redact(task.room, upload, "the wrong month");
     const withdrawn = await waitForCommit(task, "the withdrawal", touches("tides.csv", { why: "withdraw" }));
     expect(withdrawn).toMatchObject({ by: user, branch: "main" });
