@@ -18,11 +18,14 @@ import {
   waitForQuestion,
   write,
 } from "../support/files.ts";
-import { openStage, type Stage } from "../support/stage.ts";
+import { BridgeProcess } from "../support/bridge-process.ts";
+import { Proxy } from "../support/proxy.ts";
+import { openStage } from "../support/stage.ts";
 import { diligence, patient, planRule, taskCrew, TaskRoom } from "../support/tasks.ts";
 import { expectWell } from "./support.ts";
 
-async function lose({ bridge, crew }: Stage, lost: (name: string) => boolean): Promise<void> {
+async function lose(bridge: BridgeProcess, lost: (name: string) => boolean): Promise<void> {
+  const { crew } = bridge;
   await bridge.stop();
   const gone = (await readdir(crew.directory)).filter(lost);
   expect(gone).not.toEqual([]);
@@ -34,10 +37,16 @@ test(
   "lost data, and a lost store with it, come back from the room, and the task goes on",
   { timeout: 300_000 },
   async () => {
+    await using proxy = await Proxy.start();
     await using stage = await openStage({
+      start: false,
       agents: taskCrew,
       permissions: (home) => ({ [home]: "task", [`@boss:${home}`]: "admin" }),
-      config: { tasks: { plan_approval: "never" } },
+      config: {
+        homeserver: { address: proxy.url },
+        limits: { retry_max_seconds: 1 },
+        tasks: { plan_approval: "never" },
+      },
       script: [
         planRule([{ id: "first" }, { id: "second", after: ["first"] }]),
         ...uses("executor", "/Your subtask `first`/", [
@@ -59,7 +68,9 @@ test(
         quiet,
       ],
     });
-    const { bridge, crew, rehearsal } = stage;
+    const { crew, rehearsal } = stage;
+    proxy.passTo(stage.synapse.url);
+    await using bridge = await BridgeProcess.start(crew);
     const anna = await stage.person("anna");
     const task = await TaskRoom.openByBot(anna, crew, "Survive");
     await waitForQuestion(task, /May I hand in/);
@@ -74,14 +85,25 @@ test(
     const told = (await commitsIn(task)).length;
 
     // The data folder: put together with the first wish for it.
-    await lose(stage, (name) => name === "data");
+    await lose(bridge, (name) => name === "data");
+    // What breaks off in the middle does not pass for all that there is.
+    let bundles = 0;
+    let isGone = true;
+    proxy.fail({
+      fits: ({ method, path: at }) => isGone && method === "GET" && at.includes("/media/download/") && ++bundles > 2,
+      how: "refuse",
+      answer: { status: 404, json: { errcode: "M_NOT_FOUND", error: "Not found" } },
+    });
+    const broken = await ask(task, crew, "show src/first.js");
+    expect(broken.text).toMatch(/cannot be put together from the room/);
+    isGone = false;
     const shown = await ask(task, crew, "show src/first.js");
     expect((await bytesOf(anna, shown)).toString()).toBe("export const first = 1;\n");
     expect(await heads()).toBe(before);
     expect(await gitOf(task, crew, "fsck", "--strict")).not.toContain("error");
 
     // Both.
-    await lose(stage, (name) => name === "data" || name.startsWith("crewroom.db"));
+    await lose(bridge, (name) => name === "data" || name.startsWith("crewroom.db"));
     await anna.waitForMessage(task.room, /I lost my notes/, { ...patient, from: crew.bot });
     const question = await anna.waitFor(task.room, "the question again", patient, () =>
       anna
