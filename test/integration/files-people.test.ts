@@ -54,7 +54,7 @@ test(
     const anna = await shared.someone("anna");
     const task = await TaskRoom.openByBot(anna, crew, "Report on the tides");
     const question = await waitForQuestion(task, /Is the data there/);
-    const { thread = "" } = task.subtask("report") ?? {};
+    const { thread = "" } = question;
     const user = anna.userId;
     const bytes = (text: string): Buffer => Buffer.from(text);
 
