@@ -106,14 +106,14 @@ test(
     ];
     expect((await pathsOn(task, crew)).toSorted()).toEqual(expected.toSorted());
     for (const { id } of parts) {
-      expect(task.subtask(id)).toMatchObject({ state: "done", rework: 0 });
+      const subtask = await task.waitForSubtask(id, "done", patient);
+      expect(subtask.rework).toBe(0);
       expect(await gitOf(task, crew, "show", `main:${id}/text.txt`)).toBe(lines(id).trim());
       const merges = await gitOf(task, crew, "log", "--first-parent", "--format=%s", `--grep=^Merge ${id}:`, "main");
       expect(merges.split("\n")).toEqual([`Merge ${id}: Make ${id}`]);
       expect(await task.actions("submit", id)).toHaveLength(1);
       // Nothing of it was written as if it were somebody else's.
-      const commit = task.subtask(id)?.commit ?? "";
-      expect(await gitOf(task, crew, "merge-base", "--is-ancestor", commit, "main")).toBe("");
+      expect(await gitOf(task, crew, "merge-base", "--is-ancestor", subtask.commit ?? "", "main")).toBe("");
     }
     const into = await mkdtemp(path.join(tmpdir(), "crewroom-killed-"));
     try {

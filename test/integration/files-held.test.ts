@@ -171,7 +171,7 @@ test(
         anna.seen(task.room).find(({ text, reactions }) => text.includes(`\`${name}\` of`) && reactions.length >= 2),
       );
     const [deny, allow] = [await asked("denied.env"), await asked("allowed.env")];
-    const { thread } = task.subtask("keys") ?? {};
+    const { thread } = await task.waitForSubtask("keys", "working");
     for (const question of [deny, allow]) {
       expect(question).toMatchObject({ thread, mentions: [anna.userId] });
       expect(question.text).toContain("a GitHub token");

@@ -133,6 +133,9 @@ test(
     );
 
     // A file that its agent deleted comes back, to the subtask, and one that was changed as it was.
+    await waitForCommit(task, "the deletion", ({ changes }) =>
+      changes.some(({ path, kind }) => path === odd && kind === "deleted"),
+    );
     const gone = (await ask(task, crew, `log \`${odd}\``, thread)).text;
     const [, commit = ""] = /`([0-9a-f]{10})`[^\n]*added it/.exec(gone) ?? [];
     expect(gone).toMatch(/deleted it/);
