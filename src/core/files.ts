@@ -37,6 +37,8 @@ export interface Commit {
   readonly why: CommitReason;
   readonly subtask?: string;
   readonly turn?: TurnId;
+  /** The message with which a person handed it in. */
+  readonly event?: EventId;
   /** First line of its message. */
   readonly subject: string;
   /** Milliseconds since the epoch. */
@@ -125,6 +127,8 @@ export interface TaskFiles {
   readonly head?: { readonly commit: CommitHash; readonly bundle?: Bundle; readonly message: EventId };
   /** The newest {@link uploadsKept}. */
   readonly uploads: readonly Upload[];
+  /** There may have been others: a withdrawal looks into the commits then. */
+  readonly forgotten?: boolean;
   /** SHA-256 of contents that a person let in although they look like secrets. */
   readonly allowed: readonly string[];
   /** What was told or asked of files that are held back: `<path> <why> <sha256>`, so that it is told once. */
@@ -169,8 +173,8 @@ export type FilesJob =
       readonly caption: string;
       readonly branch: Branch;
     }
-  /** Takes a withdrawn upload out of the heads, and out of history where the config says so. */
-  | { readonly kind: "withdraw"; readonly upload: Upload; readonly by: UserId }
+  /** Takes what was handed in with a message out of the heads, and out of history where the config says so. */
+  | { readonly kind: "withdraw"; readonly event: EventId; readonly upload?: Upload; readonly by: UserId }
   /** Commits what is let in by now, in the worktree where it was held back. */
   | { readonly kind: "commit"; readonly subtask: string; readonly agent: AgentId }
   | { readonly kind: "list"; readonly path: string; readonly branch: Branch }

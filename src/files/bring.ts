@@ -5,10 +5,10 @@
  * What is on its way is written down first. After a crash it is completed; what was changed meanwhile then stays.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { mkdtemp, rename, rm, rmdir, unlink } from "node:fs/promises";
+import { mkdtemp, readdir, rename, rm, rmdir, unlink } from "node:fs/promises";
 import path from "node:path";
 import { CrewError } from "../core/errors.ts";
-import { codeOf } from "./folder.ts";
+import { codeOf, type Folder, openFolder } from "./folder.ts";
 import type { Git } from "./git.ts";
 import { bytesOf, DraftIndex, type Entries, type Entry, indexEntries, sameEntry, treeEntries } from "./index-file.ts";
 import { showMerge, writeWhole } from "./merge-state.ts";
@@ -28,14 +28,15 @@ const wayFile = "crewroom-way.json";
 /** @throws CrewError `FILES_MOVED`, in strict manner, when something that is not recorded is in the way. */
 export async function bring(git: Git, worktree: Worktree, way: Way): Promise<void> {
   const { gitDir, root } = worktree;
-  const from = await indexEntries(git, worktree);
+  const from: Entries = existsSync(path.join(gitDir, "index")) ? await indexEntries(git, worktree) : new Map();
   const to = await treeEntries(git, gitDir, way.tree);
   const writes = new Map<string, Entry>();
   const removals: string[] = [];
+  const isNew = (await readdir(root)).every((name) => name === ".git");
   for (const name of new Set([...from.keys(), ...to.keys()])) {
     const [before, after] = [from.get(name), to.get(name)];
     if (sameEntry(before, after)) continue;
-    const now = await stateOf(root, name);
+    const now = isNew ? "absent" : await stateOf(root, name);
     const there = typeof now === "object" ? now : undefined;
     if (now !== "other" && sameEntry(there, after)) continue;
     const ours = now !== "other" && sameEntry(there, before);
@@ -90,16 +91,38 @@ async function putFiles(
       env: draft.env,
       input,
     });
-    for (const name of writes.keys()) {
-      const [folder, last] = await folderOfPath(root, name, true);
-      await using _held = folder;
-      await rmdir(folder.at(last)).catch((thrown: unknown) => {
-        if (!isAway(thrown) && codeOf(thrown) !== "ENOTEMPTY") throw thrown;
-      });
-      await rename(Buffer.concat([Buffer.from(`${fresh}/`), bytesOf(name)]), folder.at(last));
-    }
+    await using top = await openFolder(root, []);
+    await moveInto(top, Buffer.from(fresh));
   } finally {
     await rm(fresh, { recursive: true, force: true });
+  }
+}
+
+/** Moves what is in a folder of ours to its place: whole folders where there are none yet, else what is in them. */
+async function moveInto(folder: Folder, from: Buffer): Promise<void> {
+  for (const entry of await readdir(from, { withFileTypes: true, encoding: "buffer" })) {
+    const source = Buffer.concat([from, Buffer.from("/"), entry.name]);
+    const place = folder.at(entry.name);
+    if (!entry.isDirectory()) {
+      await rmdir(place).catch((thrown: unknown) => {
+        if (!isAway(thrown) && codeOf(thrown) !== "ENOTEMPTY") throw thrown;
+      });
+      await rename(source, place);
+    } else if (!(await isMovedWhole(source, place))) {
+      await using below = await folder.enter(entry.name, true);
+      await moveInto(below, source);
+    }
+  }
+}
+
+/** The system puts a folder only where nothing is, or an empty one. */
+async function isMovedWhole(source: Buffer, place: Buffer): Promise<boolean> {
+  try {
+    await rename(source, place);
+    return true;
+  } catch (thrown) {
+    if (["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(codeOf(thrown) ?? "")) return false;
+    throw thrown;
   }
 }
 

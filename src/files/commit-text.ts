@@ -1,6 +1,6 @@
 /** A commit as git keeps it: headers, an empty line, the message. What Crewroom knows of it stands in its last paragraph. */
 import { type Branch, type Commit, type CommitReason } from "../core/files.ts";
-import { asAgentId, asUserId, type CommitHash, type TurnId, type UserId } from "../core/ids.ts";
+import { asAgentId, asEventId, asUserId, type CommitHash, type TurnId, type UserId } from "../core/ids.ts";
 import type { CommitWords } from "./port.ts";
 
 /** Nobody else commits in a task's repository; so the trailers of others are not believed. */
@@ -34,7 +34,7 @@ export function rootText(tree: string, task: number): string {
 }
 
 export function commitText(tree: string, parents: readonly CommitHash[], words: CommitWords): string {
-  const { author, message, subtask, task, ts, turn, why } = words;
+  const { author, event, message, subtask, task, ts, turn, why } = words;
   const date = `${Math.max(0, Math.floor(ts / 1000))} +0000`;
   const trailers = [
     ["Task", String(task)],
@@ -42,6 +42,7 @@ export function commitText(tree: string, parents: readonly CommitHash[], words: 
     ["Turn", turn],
     ["Reason", why],
     ["By", author.id],
+    ["Event", event],
   ].flatMap(([name, value]) => (value === undefined ? [] : [`Crewroom-${name}: ${line(value)}`]));
   const said = message.replaceAll("\0", "").replaceAll(/\r\n?/g, "\n").trim() || why;
   return [
@@ -70,6 +71,7 @@ export function parseCommit(text: string, hash: CommitHash, branch: Branch): Com
   const why: unknown = trailers.get("Reason");
   const subtask: unknown = trailers.get("Subtask");
   const turn: unknown = trailers.get("Turn");
+  const event = asEventId(trailers.get("Event"));
   return {
     hash,
     parents: all("parent") as CommitHash[],
@@ -78,6 +80,7 @@ export function parseCommit(text: string, hash: CommitHash, branch: Branch): Com
     why: typeof why === "string" && reasons.includes(why) ? (why as CommitReason) : "import",
     ...(typeof subtask === "string" ? { subtask } : {}),
     ...(typeof turn === "string" ? { turn: turn as TurnId } : {}),
+    ...(event === undefined ? {} : { event }),
     subject: message.split("\n", 1)[0] ?? "",
     ts: Number(seconds) * 1000,
   };

@@ -3,8 +3,9 @@
  * in the files beside it; here they meet.
  */
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { asCrewError, CrewError } from "../core/errors.ts";
 import { branchOf, type FileRequest, type FilesJobEffect, type FilesResult, type HeldFile } from "../core/files.ts";
 import type { AgentId, CommitHash, EffectId, EventId, RoomId, TurnId } from "../core/ids.ts";
@@ -48,11 +49,17 @@ export type HandedIn =
   /** What the agent reads. */
   | { readonly kind: "refused"; readonly why: string };
 
+/** A subtask that ends makes way for others, whose agents open their worktrees within this time. */
+const tidyAfterMs = 500;
+
 export class Files implements AsyncDisposable {
   readonly #options: FilesOptions;
   readonly #tasks = new Map<string, Promise<TaskRepository>>();
   readonly #turns: TurnTrees;
   readonly #tidying = new Set<Promise<void>>();
+  /** Tasks that will be tidied, so that many decisions in a row tidy once. */
+  readonly #untidy = new Set<TaskRepository>();
+  readonly #ending = new AbortController();
 
   constructor(options: FilesOptions) {
     this.#options = options;
@@ -202,6 +209,7 @@ export class Files implements AsyncDisposable {
   /** What runs is left as it is: the next start goes on with it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#turns[Symbol.asyncDispose]();
+    this.#ending.abort();
     await Promise.allSettled(this.#tidying);
     for (const open of this.#tasks.values())
       await open.then(
@@ -222,13 +230,24 @@ export class Files implements AsyncDisposable {
   }
 
   #tidy(task: TaskRepository): void {
-    const work = task
-      .exclusive(() => tidy(task))
+    if (this.#untidy.has(task)) return;
+    this.#untidy.add(task);
+    const work = this.#tidyBehind(task)
       .catch((thrown: unknown) =>
         this.#options.bridge.log.warn({ room: task.room, err: asCrewError(thrown) }, "a worktree was not removed"),
       )
       .finally(() => this.#tidying.delete(work));
     this.#tidying.add(work);
+  }
+
+  /** What the next agent waits for goes first. */
+  async #tidyBehind(task: TaskRepository): Promise<void> {
+    const { signal } = this.#ending;
+    await delay(tidyAfterMs, undefined, { signal }).catch(() => undefined);
+    await task.exclusive(async () => {
+      this.#untidy.delete(task);
+      if (!signal.aborted) await tidy(task);
+    });
   }
 
   async #trouble(room: RoomId, thread: EventId | undefined, id: string, thrown: unknown): Promise<void> {
@@ -279,7 +298,14 @@ export class Files implements AsyncDisposable {
     const { git, rebuild, signal } = this.#options;
     const folder = this.#folder(name);
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    if (hasFiles && !existsSync(path.join(folder, "repo.git"))) await rebuild(room, folder, number, signal);
+    const place = path.join(folder, "repo.git");
+    if (hasFiles && !existsSync(place)) {
+      // Beside it, and moved there as a whole: what a crash or a missing bundle broke off must not pass for all.
+      const beside = path.join(folder, "rebuild");
+      await rebuild(room, beside, number, signal);
+      await rename(path.join(beside, "repo.git"), place);
+      await rm(beside, { recursive: true, force: true });
+    }
     const repository = await openRepository(git, folder, number);
     const task = new TaskRepository(room, folder, repository, this.#options);
     await task.exclusive(async () => {

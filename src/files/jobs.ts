@@ -9,8 +9,9 @@ import {
   mainBranch,
   type Upload,
 } from "../core/files.ts";
-import { asCommitHash, type CommitHash } from "../core/ids.ts";
+import { asCommitHash, asUserId, type CommitHash, type EventId } from "../core/ids.ts";
 import { archive, commitOf, type Job, type JobParts, list, show, told } from "./looks.ts";
+import { factsOf } from "./changes.ts";
 import { mergeInto } from "./merge.ts";
 import { pathInCommit } from "./paths.ts";
 import { historyOf } from "./restore.ts";
@@ -85,7 +86,8 @@ async function upload(task: TaskRepository, job: Job<"upload">, { media, signal 
     return await task.exclusive(async () => {
       await begun(task, job.branch);
       const message = job.caption.trim() === "" ? `Add ${name}` : job.caption.trim();
-      const words = task.words(bridge.author(job.by), "upload", message, subtaskOf(job.branch));
+      const about = { ...subtaskOf(job.branch), event: job.event };
+      const words = task.words(bridge.author(job.by), "upload", message, about);
       let commit: CommitHash | undefined;
       await follow(task, job.branch, async () => {
         commit = (await editTree(git, task.repository, job.branch, [{ path: name, content }], words))?.hash;
@@ -113,30 +115,58 @@ function subtaskOf(branch: Branch): { subtask?: string } {
   return subtask === undefined ? {} : { subtask };
 }
 
-async function withdraw(task: TaskRepository, { upload: taken, by }: Job<"withdraw">): Promise<FilesResult> {
+async function withdraw(task: TaskRepository, job: Job<"withdraw">): Promise<FilesResult> {
   const { bridge, git, settings } = task.parts;
+  const taken = job.upload ?? (await uploadOf(task, job.event));
+  // What was redacted was no file.
+  if (taken === undefined) return { kind: "withdrawn", text: "" };
+  // Somebody else may have handed in the same: that stays theirs.
+  const others = task.files.uploads.filter(({ blob, event }) => blob === taken.blob && event !== taken.event);
+  const spared = new Set(others.map(({ path }) => path).filter((path) => path !== taken.path));
+  const isPurge = settings.withdrawn === "purge" && others.length === 0;
   const removed = new Set<string>();
   let changedSince = false;
   for (const [branch, head] of Object.entries(await task.repository.heads())) {
-    const paths = await pathsOf(git, task.repository, head, taken.blob);
+    const found = await pathsOf(git, task.repository, head, taken.blob);
+    const paths = found.filter((path) => !spared.has(path));
     const now = await blobAt(git, task.repository, head, taken.path);
     changedSince ||= now !== undefined && now.blob !== taken.blob;
     for (const path of paths) removed.add(path);
     // Where history is rewritten there is nothing left to take away.
-    if (paths.length === 0 || settings.withdrawn === "purge") continue;
-    const words = task.words(bridge.author(by), "withdraw", `Withdraw ${taken.path}`, subtaskOf(branch));
+    if (paths.length === 0 || isPurge) continue;
+    const words = task.words(bridge.author(job.by), "withdraw", `Withdraw ${taken.path}`, subtaskOf(branch));
     const edits = paths.map((path) => ({ path, remove: true as const }));
     await follow(task, branch, async () => void (await editTree(git, task.repository, branch, edits, words)));
     await task.report(branch);
   }
   const text = withdrawalText(taken, [...removed], changedSince);
-  if (settings.withdrawn === "keep") return { kind: "withdrawn", text: `${text} History keeps it.` };
+  if (!isPurge) {
+    const why = settings.withdrawn === "purge" ? ", since somebody else handed in the same" : "";
+    return { kind: "withdrawn", text: `${text} History keeps it${why}.` };
+  }
   const rewritten = await purge(task, taken);
   return {
     kind: "withdrawn",
     text: `${text} It is gone from history as well; the media store of the homeserver may still hold it.`,
     rewritten,
   };
+}
+
+/** What was handed in with a message, by the commits: the room may have lost its own list. */
+async function uploadOf(task: TaskRepository, event: EventId): Promise<Upload | undefined> {
+  const { git } = task.parts;
+  const search = ["log", "--branches", "--format=%H", "--fixed-strings", `--grep=Crewroom-Event: ${event}`];
+  for (const name of (await git.text({ gitDir: task.repository.path }, search)).split("\n")) {
+    const hash = asCommitHash(name);
+    const commit = hash === undefined ? undefined : await task.repository.read(hash, mainBranch);
+    const by = commit === undefined ? undefined : asUserId(commit.by);
+    if (commit === undefined || by === undefined || commit.why !== "upload" || commit.event !== event) continue;
+    const { changes } = await factsOf(git, task.repository, commit, 0);
+    const [{ path } = { path: "" }] = changes;
+    const found = await blobAt(git, task.repository, commit.hash, path);
+    if (found !== undefined) return { event, by, path, blob: found.blob, commit: commit.hash };
+  }
+  return undefined;
 }
 
 function withdrawalText({ path }: Upload, removed: readonly string[], changedSince: boolean): string {

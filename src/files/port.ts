@@ -1,6 +1,6 @@
 /** The parts of the files and what they need of the rest of the bridge. Types only. */
 import type { Branch, Bundle, Commit, CommitReason, Conflict, FileChange, HeldFile } from "../core/files.ts";
-import type { AgentId, CommitHash, TurnId, UserId } from "../core/ids.ts";
+import type { AgentId, CommitHash, EventId, TurnId, UserId } from "../core/ids.ts";
 
 /** Who made a change, as git keeps it. */
 export interface Author {
@@ -11,7 +11,7 @@ export interface Author {
   readonly user: UserId;
 }
 
-/** What a commit says beside its files. Its trailers are made of it: `Crewroom-Task`, `-Subtask`, `-Turn`, `-Reason`, `-By`. */
+/** What a commit says beside its files. Its trailers are made of it: `Crewroom-Task`, `-Subtask`, `-Turn`, `-Reason`, `-By`, `-Event`. */
 export interface CommitWords {
   /** First line, and after an empty line maybe more. */
   readonly message: string;
@@ -20,6 +20,8 @@ export interface CommitWords {
   readonly task: number;
   readonly subtask?: string;
   readonly turn?: TurnId;
+  /** The message with which a person handed it in. */
+  readonly event?: EventId;
   /** Milliseconds since the epoch. */
   readonly ts: number;
 }

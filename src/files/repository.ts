@@ -89,6 +89,7 @@ function createRepository(git: Git, at: string, root: CommitHash): Repository {
   }
 
   async function isIn(commit: CommitHash, of: CommitHash): Promise<boolean> {
+    if (commit === of) return true;
     return (await git.run(place, ["merge-base", "--is-ancestor", commit, of], { expected: [0, 1] })).code === 0;
   }
 

@@ -26,7 +26,12 @@ interface Changed extends Entry {
 /** Longer files are not looked through for secrets. */
 const secretBytes = 1024 * 1024;
 /** A file changed so shortly before it was read may change again without its times changing. */
-const settledMs = 2_000;
+const settled = {
+  /** Where the file system keeps times to the second, as FAT does to two. */
+  coarseMs: 2_000,
+  /** Elsewhere, by the system's ticks, of which the slowest has 100 in a second. */
+  fineMs: 50,
+};
 
 /** Names of contents by size, times and inode, so that what did not change is not read again. */
 const known = new WeakMap<Worktree, Map<string, { readonly stamp: string; readonly blob: string }>>();
@@ -138,7 +143,9 @@ async function readFile(
   }
   const blob = hash.digest("hex");
   const touched = Math.max(Number(stat.mtimeMs), Number(stat.ctimeMs));
-  if (touched < readAt - settledMs) memory.set(name, { stamp, blob });
+  // The system sets this one; a program may have set the other.
+  const isFine = stat.ctimeNs % 1_000_000_000n !== 0n;
+  if (touched < readAt - (isFine ? settled.fineMs : settled.coarseMs)) memory.set(name, { stamp, blob });
   return { blob, ...(size <= secretBytes ? { content: Buffer.concat(chunks) } : {}) };
 }
 

@@ -116,7 +116,7 @@ export class TaskRepository {
     author: Author,
     why: CommitWords["why"],
     message: string,
-    about: Pick<CommitWords, "subtask" | "turn"> = {},
+    about: Pick<CommitWords, "subtask" | "turn" | "event"> = {},
   ): CommitWords {
     return { author, why, message, task: this.task?.number ?? 0, ts: this.parts.bridge.now(), ...about };
   }

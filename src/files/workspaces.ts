@@ -127,9 +127,11 @@ async function openReading(
   const open = task.trees.get(id);
   if (open?.commit === commit) return open;
   const at = { commit };
-  const tree =
-    open?.tree ?? (await addWorktree(git, task.repository, { id, root: rootOf(task, id), at, writable: false }));
-  await moveWorktree(git, tree, commit);
+  const root = rootOf(task, id);
+  const isNew = open === undefined && !existsSync(root);
+  const tree = open?.tree ?? (await addWorktree(git, task.repository, { id, root, at, writable: false }));
+  // A new one has nothing but what was just put there.
+  if (!isNew) await moveWorktree(git, tree, commit);
   const opened: OpenTree = { id, tree, commit, turns: open?.turns ?? new Set<TurnId>(), ...whose };
   task.trees.set(id, opened);
   return opened;

@@ -36,10 +36,7 @@ export function addWorktree(git: Git, repository: Repository, wish: WorktreeWish
     const { at, id, root, writable } = wish;
     const gitDir = adminOf(repository, id);
     const branch = "branch" in at ? at.branch : undefined;
-    if ("branch" in at && (await repository.head(at.branch)) === undefined)
-      await repository.move(at.branch, at.from, undefined);
-    const target = "branch" in at ? await repository.head(at.branch) : at.commit;
-    if (target === undefined) throw new CrewError("FILES_MOVED", { branch: branch ?? "" });
+    const target = "branch" in at ? await headOf(repository, at) : at.commit;
     const head = branch === undefined ? target : `ref: refs/heads/${branch}`;
     if (!existsSync(gitDir)) await makeAdmin(repository, id, root, head);
     await writeWhole(path.join(gitDir, "HEAD"), `${head}\n`);
@@ -50,15 +47,27 @@ export function addWorktree(git: Git, repository: Repository, wish: WorktreeWish
     const worktree: Worktree = { root, gitDir, writable, branch };
     await mendLink(worktree);
     const tree = await git.text({ gitDir }, ["rev-parse", `${target}^{tree}`]);
-    if (!existsSync(path.join(gitDir, "index"))) await bring(git, worktree, { tree, index: "take", manner: "lenient" });
+    const isNew = !existsSync(path.join(gitDir, "index"));
+    if (isNew) await bring(git, worktree, { tree, index: "take", manner: "lenient" });
     await completeWay(git, worktree);
-    if (meantMerge(worktree) === undefined)
+    if (!isNew && meantMerge(worktree) === undefined)
       await bring(git, worktree, { tree, index: "take", manner: "strict" }).catch((thrown: unknown) => {
         // Changes that are not recorded are in the way; they are first recorded upon what is there.
         if (!(thrown instanceof CrewError && thrown.code === "FILES_MOVED")) throw thrown;
       });
     return worktree;
   });
+}
+
+/** Where a branch is; it is made when there is none. */
+async function headOf(
+  repository: Repository,
+  { branch, from }: { readonly branch: Branch; readonly from: CommitHash },
+): Promise<CommitHash> {
+  const head = await repository.head(branch);
+  if (head !== undefined) return head;
+  await repository.move(branch, from, undefined);
+  return from;
 }
 
 function adminOf(repository: Repository, id: string): string {

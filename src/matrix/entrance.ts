@@ -37,6 +37,8 @@ const lateAfterMs = 5_000;
  * would wait for ever.
  */
 const remoteInviteMs = 2_000;
+/** Of a replaced room, for who is not the first of ours: how often joining is tried before it is left to an invite. */
+const attemptsOfOthers = 3;
 /** Events that are read back after a join, at most. */
 const missedLimit = 100;
 
@@ -121,14 +123,25 @@ export class Entrance {
    */
   async follow(room: RoomId, follow: Follow, signal: AbortSignal): Promise<readonly Joined[]> {
     const joined: Joined[] = [];
-    for (const user of follow.as) {
+    let missing: HomeserverError | undefined;
+    // The bot first: it can invite the others.
+    const bot = botUserId(this.#options.homeserver.domain);
+    for (const user of follow.as.toSorted((one, other) => Number(other === bot) - Number(one === bot))) {
       await this.#options.ensure(user);
       // An invite may have brought it there before; or the tombstone points to a room where it works anyway.
       const wasThere = await this.#isIn(follow.replacement, user, signal);
       if (!wasThere) {
-        await this.#retrying(signal, this.#options.attempts, undefined, () =>
-          this.#enterUpgrade(follow.replacement, user, follow.via, signal),
-        );
+        // Once one of ours is in, the others can be invited from there.
+        const attempts = Math.min(this.#options.attempts, joined.length > 0 ? attemptsOfOthers : Infinity);
+        try {
+          await this.#retrying(signal, attempts, undefined, () =>
+            this.#enterUpgrade(follow.replacement, user, follow.via, signal),
+          );
+        } catch (thrown) {
+          if (!(thrown instanceof HomeserverError && thrown.status === 403)) throw thrown;
+          missing ??= thrown;
+          continue;
+        }
       }
       const snapshot = await this.#snapshot(follow.replacement, user, signal);
       if (snapshot.predecessor !== room) {
@@ -138,6 +151,7 @@ export class Entrance {
       }
       joined.push({ kind: "joined", user, snapshot, missed: [], attempts: 1 });
     }
+    if (joined.length === 0 && missing !== undefined) throw missing;
     return joined;
   }
 

@@ -29,7 +29,8 @@ export const files: Measure = async (progress) => {
     if (n < warmUp) continue;
     took.push(heard - began);
     raw.push(straight);
-    if (took.length % 10 === 0) progress(`files: ${took.length} of ${changes} changes, median ${median(took).toFixed(0)} ms`);
+    if (took.length % 10 === 0)
+      progress(`files: ${took.length} of ${changes} changes, median ${median(took).toFixed(0)} ms`);
   }
   const ms = (samples: readonly number[]): string =>
     `p50 ${median(samples).toFixed(0)} ms, p95 ${quantile(samples, 0.95).toFixed(0)} ms`;

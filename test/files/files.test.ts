@@ -33,7 +33,7 @@ describe("an agent's files", () => {
     expect(at.scene.subtask("one").state).toBe("done");
     expect(await at.names("main")).toEqual(["a.txt"]);
     expect(await at.use(bo, { kind: "read", path: "a.txt" })).toContain("1");
-    expect(existsSync(at.folder("one.bo"))).toBe(false);
+    await expect.poll(() => existsSync(at.folder("one.bo"))).toBe(false);
   });
 
   test("stay with who does the rework, also what is ignored", async () => {
@@ -190,6 +190,31 @@ describe("people's files", () => {
     expect(await at.run("log", "--format=%s", "main")).toContain("Withdraw photo.txt");
     expect(await at.run("cat-file", "-p", "main~1:photo.txt")).toBe("private");
   });
+
+  test("can be withdrawn also when the room no longer knows of them", async () => {
+    const at = await TaskBench.open(small);
+    const event = await at.upload("photo.txt", "private\n");
+    await at.upload("other.txt", "else\n");
+    const { state } = at.scene.record;
+    const task = { ...at.scene.task, files: { ...defined(at.scene.task.files), uploads: [], forgotten: true } };
+    at.scene.record = { ...at.scene.record, state: { ...state, task } };
+    await redact(at, at.scene.fresh("only words"));
+    expect(await at.names("main")).toEqual(["other.txt", "photo.txt"]);
+    await redact(at, event);
+    expect(await at.names("main")).toEqual(["other.txt"]);
+  });
+
+  test.each(["keep", "purge"] as const)(
+    "of the same content that somebody else handed in stay (%s)",
+    async (withdrawn) => {
+      const at = await TaskBench.open(small, { withdrawn });
+      const event = await at.upload("mine.txt", "the same\n");
+      await at.upload("theirs.txt", "the same\n");
+      await redact(at, event);
+      expect(await at.names("main")).toEqual(["theirs.txt"]);
+      expect(await at.run("show", "main:theirs.txt")).toBe("the same");
+    },
+  );
 
   test("are gone from history where the config says so, and the work goes on", async () => {
     const at = await TaskBench.open(small, { withdrawn: "purge" });

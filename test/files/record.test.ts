@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { chmod, link, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, link, mkdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "vitest";
 import type { CommitHash } from "../../src/core/ids.ts";
@@ -341,4 +341,18 @@ test("a second name of a file is a file", async () => {
   await link(made.at("a"), made.at("b"));
   await made.record();
   expect(await made.files()).toEqual(["100644 a", "100644 b"]);
+});
+
+test("a change to as many bytes is seen, also when a program sets the old times again", async () => {
+  const made = await desk();
+  const name = made.at("a.txt");
+  await writeFile(name, "one");
+  const { atime, mtime } = await stat(name);
+  await made.record();
+  // Looked at once more, its content is remembered by now.
+  expect((await made.record()).commit).toBeUndefined();
+  await writeFile(name, "two");
+  await utimes(name, atime, mtime);
+  expect((await made.record()).commit).toBeDefined();
+  expect(await showFile(made, "a.txt")).toBe("two");
 });

@@ -171,13 +171,11 @@ test(
         anna.seen(task.room).find(({ text, reactions }) => text.includes(`\`${name}\` of`) && reactions.length >= 2),
       );
     const [deny, allow] = [await asked("denied.env"), await asked("allowed.env")];
-    const { thread } = task.subtask("keys") ?? {};
-    for (const question of [deny, allow])
-      expect(question).toMatchObject({
-        thread,
-        mentions: [anna.userId],
-        text: expect.stringContaining("a GitHub token"),
-      });
+    const { thread } = await task.waitForSubtask("keys", "working");
+    for (const question of [deny, allow]) {
+      expect(question).toMatchObject({ thread, mentions: [anna.userId] });
+      expect(question.text).toContain("a GitHub token");
+    }
 
     const [, , , , first, , second] = toolResults(rehearsal, /Your subtask `keys`/);
     for (const name of ["large.bin", "pipe", "sub/passwd", "denied.env", "allowed.env"])
@@ -227,8 +225,8 @@ async function withdraw(task: TaskRoom): Promise<void> {
     await anna.waitForMessage(task.room, /gone from history as well/, { ...patient, from: crew.bot });
     await waitForHead(task, crew);
     expect(await pathsOn(task, crew)).toEqual([".gitignore", "allowed.env", "other.txt", "sub/plain.txt"]);
-    await expect(gitOf(task, crew, "cat-file", "-e", blob)).rejects.toThrow();
-    await expect(gitOf(task, crew, "cat-file", "-e", told.commit)).rejects.toThrow();
+    await expect(gitOf(task, crew, "cat-file", "-e", blob)).rejects.toThrow("cat-file");
+    await expect(gitOf(task, crew, "cat-file", "-e", told.commit)).rejects.toThrow("cat-file");
     await gitOf(task, crew, "fsck", "--strict");
     await anna.waitForMessage(task.room, (said) => said.id === told.said.id && said.redacted, patient);
     expect(JSON.stringify(await anna.events(task.room))).not.toContain(secret);

@@ -186,26 +186,30 @@ export function fileDropped(draft: Draft, message: Message): void {
 function uploaded(draft: Draft, upload: Upload): void {
   const { uploads } = filesOf(draft.state);
   if (uploads.some(({ event }) => event === upload.event)) return;
-  putFiles(draft, { uploads: [...uploads, upload].slice(-uploadsKept) });
+  const forgotten = uploads.length >= uploadsKept ? { forgotten: true } : {};
+  putFiles(draft, { uploads: [...uploads, upload].slice(-uploadsKept), ...forgotten });
 }
 
 /** Whether a redaction took a file back. One that is still on its way does not arrive. */
 export function fileWithdrawn(draft: Draft, { event, target, sender }: Redaction): void {
   const waits = draft.outbox.some((effect) => effect.id === `${target}:upload`);
-  const upload = filesOf(draft.state).uploads.find((one) => one.event === target);
+  const { uploads, forgotten } = filesOf(draft.state);
+  const upload = uploads.find((one) => one.event === target);
   if (waits) draft.drop((effect) => effect.id === `${target}:upload`);
-  if (upload !== undefined) withdraw(draft, upload, event, sender);
+  if (upload !== undefined || forgotten === true) withdraw(draft, target, upload, event, sender);
 }
 
-function withdraw(draft: Draft, upload: Upload, cause: EventId, by: Upload["by"]): void {
-  filesJob(draft, `${cause}:withdraw`, { kind: "withdraw", upload, by });
+function withdraw(draft: Draft, event: EventId, upload: Upload | undefined, cause: EventId, by: Upload["by"]): void {
+  const known = upload === undefined ? {} : { upload };
+  filesJob(draft, `${cause}:withdraw`, { kind: "withdraw", event, by, ...known });
 }
 
 /** The upload was under way when it was withdrawn: it has arrived all the same, and goes now. */
 export function orphaned(draft: Draft, { result }: Of<"filesDone">): void {
   if (result.kind !== "uploaded" || draft.state.task === undefined) return;
   uploaded(draft, result.upload);
-  withdraw(draft, result.upload, result.upload.event, result.upload.by);
+  const { event, by } = result.upload;
+  withdraw(draft, event, result.upload, event, by);
 }
 
 function withdrawn(
@@ -214,9 +218,9 @@ function withdrawn(
   { text, rewritten }: Extract<FilesResult, { kind: "withdrawn" }>,
 ): void {
   if (effect.job.kind !== "withdraw") return;
-  const { upload } = effect.job;
-  const now = filesOf(draft.state).uploads.find(({ event }) => event === upload.event);
-  putFiles(draft, { uploads: filesOf(draft.state).uploads.filter(({ event }) => event !== upload.event) });
+  const { event: taken } = effect.job;
+  const now = filesOf(draft.state).uploads.find(({ event }) => event === taken);
+  putFiles(draft, { uploads: filesOf(draft.state).uploads.filter(({ event }) => event !== taken) });
   if (rewritten !== undefined) {
     renamed(draft, rewritten);
     if (now?.told !== undefined)

@@ -3,7 +3,7 @@ import { plannerOf } from "./team.ts";
 import { withdraw } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import type { Effect } from "../effect.ts";
-import type { EventId, UserId } from "../ids.ts";
+import type { EffectId, EventId, UserId } from "../ids.ts";
 import type { Message, Snapshot } from "../input.ts";
 import { maySteer } from "../steering.ts";
 import { memberById } from "../world.ts";
@@ -88,6 +88,7 @@ export function taskRead(draft: Draft, snapshot: Snapshot, moved: Task | undefin
     moved === undefined ? rebuiltTask(draft.world, snapshot.crewroom ?? [], draft.now) : movedTask(moved, draft.now);
   if (task === undefined) return;
   draft.set({ task });
+  if (moved !== undefined) markRoom(draft, task);
   if (isClosed(task)) return;
   const text =
     moved === undefined
@@ -99,4 +100,15 @@ export function taskRead(draft: Draft, snapshot: Snapshot, moved: Task | undefin
     filesJob(draft, `${draft.state.room}:republish`, { kind: "republish" });
   bringCrew(draft);
   if (!task.planned && task.planner !== undefined && task.paused === undefined) askForPlan(draft);
+}
+
+/** Says whose room this is, as its creation did in the one before: from that, others know whose messages count. */
+function markRoom(draft: Draft, { number }: Task): void {
+  draft.emit({
+    kind: "state",
+    id: `${draft.state.room}:mark` as EffectId,
+    type: "dev.crewroom.room",
+    key: "",
+    content: { kind: "task", task: number, coordinator: draft.world.bot, v: 1 },
+  });
 }

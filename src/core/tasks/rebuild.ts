@@ -141,7 +141,7 @@ function filesIn(events: readonly CrewroomState[]): Pick<Task, "files"> {
   });
   if (heads.length === 0) return {};
   const head = commit === undefined || message === undefined ? {} : { head: { commit, message } };
-  return { files: { ...noFiles, heads: Object.fromEntries(heads), ...head } };
+  return { files: { ...noFiles, forgotten: true, heads: Object.fromEntries(heads), ...head } };
 }
 
 /** A task that goes on in the room that replaced its own: its threads and questions stay behind. */

@@ -74,6 +74,8 @@ export async function openBubblewrap(options: SandboxOptions): Promise<Bubblewra
       ],
       env: environment,
       cwd: "/",
+      // One outside that waits, and the first one inside.
+      own: 2,
       inputs: [args.map((arg) => `${arg}\0`).join(""), ...ownFiles.map(([, content]) => content)],
     };
   };

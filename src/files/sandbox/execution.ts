@@ -19,7 +19,7 @@ import { markName } from "./options.ts";
 import type { Launch, SandboxOptions } from "./options.ts";
 import { Output } from "./output.ts";
 import type { ProcessRow, ProcessTable } from "./processes.ts";
-import { markedTree, namespaceTree } from "./tree.ts";
+import { groupLook, markedTree, namespaceTree } from "./tree.ts";
 import type { Tree } from "./tree.ts";
 
 type Limits = Pick<SandboxOptions, "seconds" | "memoryBytes" | "processes" | "outputBytes" | "log">;
@@ -80,7 +80,7 @@ async function treeOf(
 
 /** Gives the first limit that the tree breaks, or that its group hit, when it does. Ends with the signal. */
 async function watch(
-  tree: Tree,
+  look: Tree["look"],
   group: Group | undefined,
   limits: Limits,
   ended: AbortSignal,
@@ -93,7 +93,7 @@ async function watch(
     }
     const hit = group?.hit();
     if (hit !== undefined) return hit;
-    const { processes, bytes } = await tree.look(limits.processes);
+    const { processes, bytes } = await look(limits.processes);
     if (processes > limits.processes) return "processes";
     if (bytes > limits.memoryBytes) return "memory";
   }
@@ -185,7 +185,9 @@ export async function execute(
   const timer = setTimeout(() => stop("time"), limits.seconds * 1000);
   const watchTree = async (): Promise<void> => {
     const found = await tree;
-    const broken = found === undefined ? undefined : await watch(found, group, limits, ended.signal);
+    if (found === undefined) return;
+    const look = group === undefined ? found.look : groupLook(table, group, launch.own ?? 0);
+    const broken = await watch(look, group, limits, ended.signal);
     if (broken !== undefined) stop(broken);
   };
   // Limits that cannot be watched are not kept.

@@ -3,7 +3,7 @@
  * and more so in containers.
  */
 import { execFile } from "node:child_process";
-import { readdir, readFile } from "node:fs/promises";
+import { access, constants, readdir, readFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { bridgeOf, openGroup, removeGroup } from "./group.ts";
@@ -87,6 +87,11 @@ async function removeStale(parent: string): Promise<void> {
     const bridge = bridgeOf(name);
     if (bridge === undefined || !isGone(bridge)) continue;
     const folder = join(parent, name);
+    const mine = await access(folder, constants.W_OK).then(
+      () => true,
+      () => false,
+    );
+    if (!mine) continue;
     const members = await readFile(join(folder, "cgroup.procs"), "latin1").catch(() => "");
     // Those of another process namespace read 0: their bridge is there as well, and its number says nothing here.
     if (!members.split("\n").includes("0")) await removeGroup(folder);
@@ -96,10 +101,9 @@ async function removeStale(parent: string): Promise<void> {
 /** `undefined`: no group can be made here. Version 2 is preferred. Cleans up after bridges that were killed. */
 export async function findGroupParents(): Promise<GroupParents | undefined> {
   if (process.platform !== "linux") return undefined;
-  for (const parents of await candidates()) {
-    if (!(await works(parents))) continue;
-    await Promise.all(parents.map(removeStale));
-    return parents;
-  }
+  const all = await candidates();
+  // Everywhere: a bridge can be killed while it tries, and the next one may have other rights.
+  await Promise.all([...new Set(all.flat())].map(removeStale));
+  for (const parents of all) if (await works(parents)) return parents;
   return undefined;
 }

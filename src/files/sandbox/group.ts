@@ -18,6 +18,8 @@ export interface GroupLimits {
 export interface Group extends AsyncDisposable {
   /** The program and arguments that bring themselves into the group and then become this program, under the same number. */
   start(program: string, args: readonly string[]): readonly [program: string, args: readonly string[]];
+  /** Numbers of the processes that are in it at this moment. */
+  members(): readonly number[];
   /** Which limit was hit since the group was opened. The end by {@link kill} does not count. */
   hit(): "processes" | "memory" | undefined;
   /** Ends all in it. Resolves when they are gone: `false` when some are not after five seconds. */
@@ -59,9 +61,13 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
+function membersOf(folder: string): readonly number[] {
+  return read(join(folder, "cgroup.procs")).split("\n").filter(Boolean).map(Number);
+}
+
 /** Ends everybody in it who can be seen: numbers of another process namespace read 0. */
 function signalAll(folder: string): number {
-  const pids = read(join(folder, "cgroup.procs")).split("\n").filter(Boolean).map(Number);
+  const pids = membersOf(folder);
   for (const pid of pids)
     try {
       if (pid > 0) process.kill(pid, "SIGKILL");
@@ -160,6 +166,7 @@ export async function openGroup(parents: GroupParents, limits: GroupLimits): Pro
       "/bin/sh",
       ["-c", joinAndBecome, "sh", ...folders.map((folder) => join(folder, "cgroup.procs")), "--", program, ...args],
     ],
+    members: () => membersOf(folders[0] ?? ""),
     hit,
     async kill() {
       hit();

@@ -37,6 +37,8 @@ export interface Launch {
    * descriptor 3 which process is the first one inside; when that one ends, the kernel ends all others.
    */
   readonly inputs?: readonly string[];
+  /** Processes that are the program's own and none of the command's. Default: none, it becomes the command's shell. */
+  readonly own?: number;
   /** Value of {@link markName} in the environment of this command's processes, where no namespace holds them together. */
   readonly marker?: string;
 }

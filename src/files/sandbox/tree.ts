@@ -4,6 +4,7 @@
  * their process group, and a mark in the environment that they inherit.
  */
 import { readdirSync } from "node:fs";
+import type { Group } from "./group.ts";
 import type { ProcessRow, ProcessTable } from "./processes.ts";
 import { untilGone } from "./until-gone.ts";
 
@@ -16,7 +17,7 @@ export interface Size {
 
 export interface Tree {
   /** @param most Processes that it may have. */
-  look(most: number): Promise<Size>;
+  readonly look: (most: number) => Promise<Size>;
   /** Ends them all. Resolves when they are gone: `false` when some are not after five seconds. */
   end(): Promise<boolean>;
 }
@@ -68,6 +69,17 @@ function outerLook(
     const now = performance.now();
     due = now + Math.max(lookPause, (now - began) / lookShare);
     return last;
+  };
+}
+
+/** Sizes a control group, which knows its members. @param own How many of them are the walls' own. */
+export function groupLook(table: ProcessTable, group: Group, own: number): Tree["look"] {
+  return async (most) => {
+    const members = group.members();
+    const processes = members.length - own;
+    let bytes = 0;
+    if (processes <= most) for (const pid of members) bytes += table.memory(pid);
+    return { processes, bytes };
   };
 }
 

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, stat } from "node:fs/promises";
@@ -49,6 +49,26 @@ describe("Where groups are looked for", () => {
     for (const name of ["crewroom.service", "crewroom-12", "my-crewroom-12-3", "crewroom-12-3.scope"])
       expect(bridgeOf(name)).toBeUndefined();
   });
+});
+
+const hideGroups = ["-m", "sh", "-c", 'umount -lR /sys/fs/cgroup && exec "$@"', "sh"];
+const canHide =
+  process.getuid?.() === 0 && spawnSync("unshare", [...hideGroups, "true"], { stdio: "ignore" }).status === 0;
+
+test.runIf(canHide)("root without control groups is warned, once, that processes are only watched", async () => {
+  await using folders = await openFolders();
+  const script = await folders.file(
+    "open.ts",
+    `import { openSandbox } from ${JSON.stringify(new URL("../../../src/files/sandbox/sandbox.ts", import.meta.url).href)};
+    const log = { debug() {}, warn: (_fields, message) => console.log(message) };
+    const sandbox = await openSandbox({ mode: "none", network: [], seconds: 9, memoryBytes: 1e9, processes: 50, outputBytes: 1000, hidden: [], log });
+    for (const command of ["echo one", "echo two"]) {
+      const result = await sandbox.run({ command, root: "/", writable: true, readable: [], signal: new AbortController().signal });
+      console.log(result.output.trim());
+    }`,
+  );
+  const { stdout } = spawnSync("unshare", [...hideGroups, process.execPath, script], { encoding: "utf8" });
+  expect(stdout).toMatch(/^the number of a command's processes is only watched.*not as root\none\ntwo\n$/);
 });
 
 describe.skipIf(parents.length === 0)("A control group", () => {
@@ -115,5 +135,18 @@ describe.skipIf(parents.length === 0)("A control group", () => {
     await findGroupParents();
     expect(await groupsOf(pid)).toEqual([]);
     expect(await processesWith(word)).toEqual([]);
+  });
+
+  test("what a bridge left where it only tried is removed as well", async () => {
+    const [mounts, groups] = await Promise.all(
+      ["/proc/self/mountinfo", "/proc/self/cgroup"].map((path) => readFile(path, "utf8")),
+    );
+    const own = ["", "pids"].flatMap((name) => hierarchyOf(mounts ?? "", groups ?? "", name)?.own ?? []);
+    const gone = spawn("true");
+    await once(gone, "exit");
+    const left = own.map((folder) => join(folder, `crewroom-${gone.pid}-1`));
+    await Promise.all(left.map((folder) => mkdir(folder)));
+    await findGroupParents();
+    for (const folder of left) await expect(stat(folder)).rejects.toThrow("ENOENT");
   });
 });

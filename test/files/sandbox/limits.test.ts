@@ -172,7 +172,9 @@ describe.skipIf(!groups)("In a control group", () => {
     const sandbox = await openSandbox(optionsFor({ mode, processes: 30 }));
     const word = uniqueSleep();
     const result = await run(sandbox, folders.root, `for i in $(seq 300); do sleep ${word} & done; echo all; wait`);
-    expect(result).toMatchObject({ endedBy: "processes", output: "" });
+    expect(result.endedBy).toBe("processes");
+    // At most that none could be started any more.
+    expect(result.output.replaceAll(/.*Cannot fork\n/g, "")).toBe("");
     expect(await processesWith(word)).toEqual([]);
     expect(await groupsOf(process.pid)).toEqual([]);
   });
