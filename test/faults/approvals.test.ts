@@ -12,11 +12,7 @@ import { approvalOf, diligence, patient, planRule, taskCrew, TaskRoom } from "..
 import type { Said } from "../support/transcript.ts";
 import { expectWell, roomWith } from "./support.ts";
 
-const asksFor = (count: number) =>
-  Array.from({ length: count }, (_, number) => ({
-    name: "ask_human",
-    arguments: { question: `Question ${number + 1} of ${count}?`, options: ["yes", "no"] },
-  }));
+const asks = [{ name: "ask_human", arguments: { question: "Shall I?", options: ["yes", "no"] } }];
 
 const shared = sharedStage({
   agents: taskCrew.map((agent) => ({ ...agent, parallel: 9 })),
@@ -26,12 +22,13 @@ const shared = sharedStage({
     [`@sue:${home}`]: "supervise",
     [`@boss:${home}`]: "admin",
   }),
+  // In version 12 nobody but its creator, the bot, can upgrade a task's room.
+  homeserver: { default_room_version: "11" },
   config: { tasks: { plan_approval: "always" }, limits: { queue_messages: 300 } },
   script: [
     planRule([{ id: "work" }]),
-    { when: { last: "ask me", step: 1 }, answer: { tools: asksFor(1) } },
-    { when: { last: "ask fifty times", step: 1 }, answer: { tools: asksFor(50) } },
-    { when: { last: "/ask (me|fifty)/" }, answer: { text: "I wait." } },
+    { when: { last: "ask me", step: 1 }, answer: { tools: asks } },
+    { when: { last: "ask me" }, answer: { text: "I wait." } },
     ...diligence,
   ],
 });
@@ -106,8 +103,8 @@ test("none counts that comes from another room, a bot, somebody without the righ
   const [anna, tom] = [await shared.someone("anna"), await shared.stage.person("tom")];
   const { task, asked } = await planned(anna, [tom]);
   const { room } = task;
-  // From another room.
-  await react(anna, task.from, asked.id, "✅");
+  // From another room: a reaction is refused by the homeserver already, a reply and a command are not.
+  await expect(react(anna, task.from, asked.id, "✅")).rejects.toMatchObject({ httpStatus: 400 });
   await anna.reply(task.from, asked, "approve");
   const other = await anna.say(task.from, "!crew approve a1");
   await anna.waitForMessage(task.from, ({ replyTo, text }) => replyTo === other && text.includes("No question"));
@@ -142,7 +139,7 @@ test("none counts that comes from another room, a bot, somebody without the righ
   await anna.react(room, edit, "✅");
   await settled(task);
   expect(await stateOf(task, asked)).toBe("open");
-  await anna.react(room, asked.id, "✅");
+  await anna.reply(room, asked, "approve");
   expect(approvalOf(await task.waitForAnswered(asked))).toMatchObject({ option: "approve", by: anna.userId });
   await settled(task);
   const timeline = await anna.timeline(room);
@@ -167,7 +164,8 @@ test("a reaction that was redacted while the bridge was away does not count, and
 describe("a room that is upgraded while a question is open", () => {
   async function upgrade(person: Person, room: string, users: readonly string[]): Promise<string> {
     const { replacement_room: next } = await person.client.upgradeRoom(room, "12");
-    for (const user of users) await person.invite(next, user);
+    // Who follows the tombstone may be there before the invite.
+    for (const user of users) await person.invite(next, user).catch(() => undefined);
     return next;
   }
 
@@ -196,10 +194,10 @@ describe("a room that is upgraded while a question is open", () => {
     const anna = await shared.someone("anna");
     const room = await roomWith(anna, [ada, crew.bot]);
     await anna.mention(room, ada, "ask me");
-    await anna.waitForMessage(room, /Question 1 of 1/, { from: ada });
+    await anna.waitForMessage(room, /Shall I\?/);
     await anna.waitForMessage(room, "I wait.", { from: ada });
     const next = await upgrade(anna, room, [ada, crew.bot]);
-    const again = await anna.waitForMessage(next, /Question 1 of 1/, { ...patient, from: ada });
+    const again = await anna.waitForMessage(next, /Shall I\?/, patient);
     await anna.react(next, again.id, "2️⃣");
     const heard = await anna.waitForMessage(next, /heard: /, { ...patient, from: ada });
     expect(heard.text).toMatch(/Answer to your question: no/);
@@ -211,26 +209,34 @@ test(
   { timeout: 240_000 },
   async () => {
     const { crew, synapse, bridge } = shared.stage;
-    const ada = crew.agent("ada");
     const anna = await shared.someone("anna");
-    const room = await roomWith(anna, [ada]);
-    await anna.mention(room, ada, "ask fifty times");
-    const questions = (): readonly Said[] =>
+    const agents = taskCrew.map(({ id }) => crew.agent(id));
+    // An agent asks one thing at a time in a room: ten rooms of five.
+    const rooms: string[] = [];
+    for (let number = 0; number < 10; number++) {
+      const room = await roomWith(anna, agents);
+      await anna.say(room, "ask me", { mentions: agents });
+      rooms.push(room);
+    }
+    const questions = (room: string): readonly Said[] =>
       anna.seen(room).filter((said) => approvalOf(said)["matter"] === "question");
-    await anna.waitFor(room, "fifty questions with their reactions", { timeoutMs: 120_000 }, () =>
-      questions().filter(({ reactions }) => reactions.length === 2).length === 50 ? true : undefined,
-    );
+    for (const room of rooms)
+      await anna.waitFor(room, "five questions with their reactions", patient, () =>
+        questions(room).filter(({ reactions }) => reactions.length === 2).length === 5 ? true : undefined,
+      );
     await synapse.stop();
     await synapse.start();
     // Each of them twice, and both ways.
-    const open = questions();
-    await Promise.all(open.flatMap(({ id }) => ["1️⃣", "2️⃣"].map((key) => anna.react(room, id, key))));
-    await anna.waitFor(room, "fifty answers", { timeoutMs: 120_000 }, () =>
-      questions().every((said) => approvalOf(said)["state"] === "answered") ? true : undefined,
-    );
-    const timeline = await anna.timeline(room);
-    const asked = timeline.filter((said) => approvalOf(said)["matter"] === "question");
-    expect(asked.map(({ edits }) => edits)).toEqual(Array.from({ length: 50 }, () => 1));
+    const answer = (room: string): Promise<unknown>[] =>
+      questions(room).flatMap(({ id }) => ["1️⃣", "2️⃣"].map((key) => anna.react(room, id, key)));
+    await Promise.all(rooms.flatMap(answer));
+    for (const room of rooms) {
+      await anna.waitFor(room, "five answers", patient, () =>
+        questions(room).every((said) => approvalOf(said)["state"] === "answered") ? true : undefined,
+      );
+      const asked = (await anna.timeline(room)).filter((said) => approvalOf(said)["matter"] === "question");
+      expect(asked.map(({ edits }) => edits)).toEqual([1, 1, 1, 1, 1]);
+    }
     await expectWell(bridge);
   },
 );
@@ -258,7 +264,7 @@ test(
     const answered = await task.waitForAnswered(asked);
     expect(approvalOf(answered)).toMatchObject({ option: "deny" });
     expect(approvalOf(answered)).not.toHaveProperty("by");
-    await anna.react(task.room, asked.id, "✅");
+    await anna.react(task.room, asked.id, "❌");
     await settled(task);
     expect((await anna.timeline(task.room)).find(({ id }) => id === asked.id)).toMatchObject({
       edits: 1,
