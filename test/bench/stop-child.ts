@@ -42,9 +42,9 @@ export const stopChild: Measure = async (progress) => {
     stop: async () => {
       await anna.say(room, "!crew stop");
       const took = await gone();
-      await anna.mention(room, await holder(), "Go on.", {
-        thread: (await task.waitForSubtask("nap", "working")).thread,
-      });
+      // What a person stopped rests until a person lets it go on.
+      await task.waitForSubtask("nap", "blocked");
+      await task.command("unblock nap");
       return took;
     },
     mute: async () => {

@@ -2,7 +2,7 @@ import { array, assert, constantFrom, property } from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Decision } from "../../src/core/decide.ts";
 import { globFits } from "../../src/core/glob.ts";
-import { asUserId, type UserId } from "../../src/core/ids.ts";
+import { asRoomId, asUserId, type EffectId, type UserId } from "../../src/core/ids.ts";
 import type { Member } from "../../src/core/input.ts";
 import { type Moderation, type ModerationRule, RuleBook } from "../../src/core/moderation-rules.ts";
 import type { PowerLevels } from "../../src/core/power.ts";
@@ -339,5 +339,87 @@ describe("a task whose bot loses its power", () => {
     for (const { id } of scene.due("join")) scene.put({ kind: "done", effect: id });
     scene.put({ kind: "joined", user: bot, snapshot, missed: [], attempts: 1 });
     expect(scene.turns).toHaveLength(1);
+  });
+});
+
+describe("an answer that must not count", () => {
+  function asked(): { readonly scene: TaskScene; readonly message: EffectId } {
+    const scene = new TaskScene({ crew: [planner, worker, rae], policy: { plan_approval: "always" } });
+    scene.act(planner, { kind: "plan", subtasks: [spec("one")] });
+    const { message } = defined(scene.record.state.asks?.[0]);
+    return { scene, message };
+  }
+
+  test("is one after the deadline, also where nothing has looked at the time yet", () => {
+    const { scene } = asked();
+    scene.deliver();
+    const { event: target, deadline } = defined(scene.record.state.asks?.[0]);
+    scene.now = deadline;
+    const reaction = { kind: "reaction", event: scene.fresh(), sender: boss, ts: 0, key: "✅" } as const;
+    scene.put({ ...reaction, target: defined(target) });
+    expect(scene.task.planned).toBe(false);
+    const outcome = scene.says.find(({ approval }) => approval?.["state"] === "answered")?.approval;
+    expect(outcome).toMatchObject({ option: "deny" });
+    expect(outcome).not.toHaveProperty("by");
+  });
+
+  test("is a reaction that is redacted before we know which message it is on", () => {
+    const { scene, message } = asked();
+    const target = scene.fresh("question");
+    const given = { kind: "reaction", event: scene.fresh(), sender: boss, ts: 0, target, key: "✅" } as const;
+    scene.put(given);
+    scene.put({ kind: "redaction", event: scene.fresh(), sender: boss, ts: 0, target: given.event });
+    scene.put({ kind: "done", effect: message, event: target });
+    expect(scene.record.state.asks).toHaveLength(1);
+    expect(scene.task.planned).toBe(false);
+  });
+
+  test("is a command of another bridge's agent, whatever its level", () => {
+    const { scene } = asked();
+    scene.deliver();
+    expect(scene.say("!crew approve", { sender: boss, hops: 0 }).changed).toBe(false);
+    scene.say("!crew approve", { sender: boss });
+    expect(scene.task.planned).toBe(true);
+  });
+});
+
+test("a correction goes with the instruction that is withdrawn, and is forgotten with it", () => {
+  const { scene } = moderatedScene();
+  const said = scene.message("fetch tea", { mentions: [ada.user] });
+  scene.put(said);
+  const edit = { kind: "edit", sender: anna, ts: 0, target: said.event, text: "fetch coffee" } as const;
+  scene.put({ ...edit, event: scene.fresh() });
+  scene.answer(scene.turns[0], "done");
+  expect(scene.turns[0]?.messages.map(({ text }) => text)).toEqual([expect.stringContaining("fetch coffee")]);
+  const decision = scene.put({ kind: "redaction", event: scene.fresh(), sender: anna, ts: 0, target: said.event });
+  expect(aborted(decision)).toBe(1);
+  expect(scene.turns).toEqual([]);
+  expect(scene.due("forget")).toHaveLength(2);
+  expect(audits(scene.record)).toMatchObject([{ what: "redact", agent: "ada", by: anna }]);
+});
+
+describe("a room that is replaced while a question is open", () => {
+  test("takes an agent's question along, shows it as withdrawn where somebody may still speak, and asks it once", () => {
+    const { scene } = moderatedScene();
+    scene.say("go", { mentions: [ada.user] });
+    const { session, turn } = defined(scene.turns[0]);
+    const action = { kind: "ask", question: "Tabs?", options: ["yes", "no"] } as const;
+    scene.put({ kind: "act", session, turn, call: "call" as EffectId, action });
+    scene.deliver();
+    const next = defined(asRoomId("!next:example.com"));
+    scene.put({ kind: "tombstone", event: scene.fresh(), sender: boss, ts: 0, replacement: next });
+    const follow = defined(scene.due("follow")[0]);
+    expect(follow.asks).toMatchObject([{ matter: { kind: "question", agent: "ada" } }]);
+    scene.put({ kind: "done", effect: follow.id });
+    expect(scene.says.at(-1)).toMatchObject({ approval: { state: "withdrawn" } });
+    expect(scene.record.state.asks).toBeUndefined();
+
+    const there = new Scene();
+    const members = [anna, bot, ada.user].map((who) => ({ user: who, membership: "join" as const }));
+    const snapshot = { version: "12", creators: [], power: {}, encrypted: false, members };
+    const { carried, asks = [] } = follow;
+    for (let times = 0; times < 2; times++)
+      there.put({ kind: "joined", user: ada.user, snapshot, missed: [], attempts: 1, carried, asks });
+    expect(there.record.state.asks).toMatchObject([{ text: expect.stringContaining("Tabs?") as string }]);
   });
 });
