@@ -171,6 +171,8 @@ function recovered(draft: Draft): void {
     if (running?.stoppedBy === undefined) continue;
     turnEnded(draft, { kind: "turnEnded", session, turn: running.id, outcome: { kind: "cancelled", text: "" } });
   }
+  // Rules may have changed in between: a turn for somebody who is ignored now must not run again.
+  moderated(draft);
 }
 
 /** A room where none of ours ever was is left alone, but for the invite that brings one in. */

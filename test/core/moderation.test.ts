@@ -200,6 +200,14 @@ describe("a rule", () => {
     expect(audits(scene.record)).toMatchObject([{ what: "mute", by: boss }, { what: "unmute" }, { what: "rule" }]);
   });
 
+  test("that came while the bridge was away keeps a turn from running again", () => {
+    const { scene, rules } = moderatedScene([anna, stranger]);
+    scene.say("go", { sender: stranger, mentions: [ada.user] });
+    rules.set(rule("user", stranger, { source: "config" }));
+    scene.put({ kind: "recovered" });
+    expect(scene.turns).toEqual([]);
+  });
+
   test("of a list silences neither ours nor an admin by name, and one of the config silences the admin", () => {
     const { scene, rules } = moderatedScene();
     rules.set(rule("user", "*"), rule("server", "*"));
