@@ -3,7 +3,7 @@
  * counts; withdrawing it later changes nothing, because by then others have acted on it.
  */
 import { inThread } from "./placement.ts";
-import { outcomeLine } from "./ask-text.ts";
+import { answeredLine, outcomeLine } from "./ask-text.ts";
 import { type Answer, type Ask, type AskOption, askById, close, editAsk, mayAnswer } from "./asks.ts";
 import type { Draft } from "./draft.ts";
 import type { EffectId, EventId } from "./ids.ts";
@@ -27,7 +27,7 @@ export function answerAsk(draft: Draft, ask: Ask, given: Answer): void {
     kind: "approval",
     what: `${matter.kind} answered`,
     by: answer.by ?? draft.world.bot,
-    detail: `${open.id}: ${answer.option}${answer.why === "" ? "" : `, ${answer.why}`}`,
+    detail: answeredLine(open, answer),
     because: answer.by === undefined ? "deadline" : "first answer",
     ...("subtask" in matter ? { subtask: matter.subtask } : {}),
     ...("agent" in matter ? { agent: matter.agent } : {}),

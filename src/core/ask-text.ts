@@ -41,6 +41,24 @@ export function outcomeLine(ask: Ask, answer: Answer): string {
   return `${option.key} **${verb}** by ${answer.by}${why === "" ? "." : `: ${why}`}`;
 }
 
+/** What the audit log tells of a question: the very use that leave is asked for, or its first line. */
+export function askedLine({ id, matter, text }: Ask): string {
+  const [first = ""] = text.trim().split("\n");
+  return `${id}: ${matter.kind === "permission" ? useOf(matter) : first}`;
+}
+
+/** What the audit log tells of an answer, so that it can be read without the question. */
+export function answeredLine({ id, matter, options }: Ask, { option, why }: Answer): string {
+  const label = matter.kind === "question" ? options.find((one) => one.id === option)?.label : undefined;
+  const chosen = label === undefined ? option : `${option}, ${label}`;
+  const use = matter.kind === "permission" ? `, ${useOf(matter)}` : "";
+  return `${id}: ${chosen}${use}${why === "" ? "" : `, ${why}`}`;
+}
+
+function useOf({ tool, about }: Extract<Ask["matter"], { kind: "permission" }>): string {
+  return `${tool} ${about}`;
+}
+
 /** One line for HQ, with a link to the room where the question waits. */
 export function headquartersLine(ask: Ask, task: Task, room: RoomId, server: string): string {
   const [first = ""] = ask.text.trim().split("\n");

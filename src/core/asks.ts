@@ -12,7 +12,7 @@ import { inThread } from "./placement.ts";
 import type { DayScope } from "./budget.ts";
 import type { Draft } from "./draft.ts";
 import type { AgentId, EffectId, EventId, TurnId, UserId } from "./ids.ts";
-import { headquartersLine, howToAnswer } from "./ask-text.ts";
+import { askedLine, headquartersLine, howToAnswer } from "./ask-text.ts";
 import { may, maySteer } from "./steering.ts";
 import type { SubtaskId } from "./tasks/task.ts";
 import { isOwn } from "./world.ts";
@@ -164,7 +164,7 @@ export function ask(draft: Draft, question: Question): Ask {
     kind: "approval",
     what: `${matter.kind} asked`,
     ...whoAsks(draft, open),
-    detail: `${id}: ${firstLine(text)}`,
+    detail: askedLine(open),
   });
   return open;
 }
@@ -172,10 +172,6 @@ export function ask(draft: Draft, question: Question): Ask {
 function whoAsks({ world }: Draft, { matter }: Ask): { readonly by: AgentId | UserId; readonly subtask?: string } {
   const by = "agent" in matter ? matter.agent : world.bot;
   return { by, ...("subtask" in matter ? { subtask: matter.subtask } : {}) };
-}
-
-function firstLine(text: string): string {
-  return text.trim().split("\n", 1)[0] ?? "";
 }
 
 /** Its matter is settled otherwise. @param text Why, for the room. */

@@ -4,6 +4,7 @@
  */
 import { tmpdir } from "node:os";
 import type { Overrides } from "../config/overrides.ts";
+import type { Config } from "../config/schema.ts";
 import { asCrewError } from "../core/errors.ts";
 import { openSandbox, type SandboxOptions } from "../files/sandbox/sandbox.ts";
 import type { Sandbox } from "../files/port.ts";
@@ -11,6 +12,8 @@ import type { Sandbox } from "../files/port.ts";
 export interface DemoSandbox {
   /** An entry of the config: `sandbox`. */
   readonly config: Overrides;
+  /** Rules that come after those of the config. */
+  readonly policy: Config["policy"];
   /** Says to a person what is missing; `undefined` when nothing is. */
   readonly told: string | undefined;
 }
@@ -28,16 +31,23 @@ const trial: SandboxOptions = {
   log: silent,
 };
 
+/** Without a sandbox a person is asked about each command: of a script that would be many, all known beforehand. */
+const scriptsOwn = { tool: "run_command", do: "allow" } as const;
+
 /** @param open Tries the machine's sandbox; given by tests. */
 export async function findDemoSandbox(
   scripted: boolean,
   open: (options: SandboxOptions) => Promise<Sandbox> = openSandbox,
 ): Promise<DemoSandbox> {
   const missing = await complaintOf(await open(trial));
-  if (missing === undefined) return { config: { mode: "required" }, told: undefined };
+  if (missing === undefined) return { config: { mode: "required" }, policy: [], told: undefined };
   return scripted
-    ? { config: { mode: "none" }, told: `The script's commands run without a sandbox, since ${missing}` }
-    : { config: { mode: "required" }, told: `The agents cannot run commands, since ${missing}` };
+    ? {
+        config: { mode: "none" },
+        policy: [scriptsOwn],
+        told: `The script's commands run without a sandbox, since ${missing}`,
+      }
+    : { config: { mode: "required" }, policy: [], told: `The agents cannot run commands, since ${missing}` };
 }
 
 async function complaintOf(sandbox: Sandbox): Promise<string | undefined> {

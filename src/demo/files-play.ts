@@ -22,10 +22,10 @@ export async function playFiles(parts: ConversationParts, steps: Steps, room: st
     said().some(({ commit }) => commit?.branch === "main" && commit.commit.startsWith(at)) ? mainOf(said()) : undefined,
   );
 
-  const listing = await ask("!crew files");
+  const listing = await steps.command(room, "!crew files");
   for (const [path, sha256] of [...main.files].slice(0, mostOpened)) {
     if (!listing.text.includes(`\`${path}\``)) steps.failed.push(`${path} in the list of the task's files`);
-    const { file } = await ask(`!crew show ${path}`);
+    const { file } = await steps.command(room, `!crew show ${path}`);
     const content = file === undefined ? undefined : await person.download(file.address);
     if (content === undefined || sha256Of(content) !== sha256) steps.failed.push(`${path} as the crew made it`);
   }
@@ -35,11 +35,6 @@ export async function playFiles(parts: ConversationParts, steps: Steps, room: st
   const isComplete = [...main.files].every(([path, sha256]) => packed.get(path) === sha256);
   if (!isComplete || (main.isWhole && packed.size !== main.files.size))
     steps.failed.push("an archive with the same files");
-
-  async function ask(command: string): Promise<Message> {
-    const asked = await person.say(room, command);
-    return steps.see(`the answer to \`${command}\``, () => said().find(({ replyTo }) => replyTo === asked));
-  }
 }
 
 interface Main {

@@ -84,7 +84,8 @@ export async function runLocalDemo(options: LocalDemoOptions): Promise<number> {
     },
   });
   const logFile = path.join(directory, "crewroom.log");
-  parts.use(await openDemoBridge(config, registration, logFile));
+  const policy = [...config.policy, ...sandbox.policy];
+  parts.use(await openDemoBridge({ ...config, policy }, registration, logFile));
 
   const agent = (id: string): string => agentUserId(id as AgentId, domain);
   const agents = config.agents.map(({ id }) => agent(id));

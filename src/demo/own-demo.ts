@@ -74,7 +74,8 @@ export async function runOwnDemo(options: OwnDemoOptions): Promise<never> {
   const overrides = { models: { default: model.config }, sandbox: sandbox.config };
   const { config } = await loadConfig(configFile, { env, overrides });
   const logFile = path.join(directory, "crewroom.log");
-  parts.use(await openDemoBridge(config, registration, logFile));
+  const policy = [...config.policy, ...sandbox.policy];
+  parts.use(await openDemoBridge({ ...config, policy }, registration, logFile));
   say("");
   for (const told of [model.told, ...(sandbox.told === undefined ? [] : [sandbox.told])])
     for (const line of wrapped(told, process.stdout.columns ?? 100)) say(line);

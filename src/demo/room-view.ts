@@ -205,8 +205,11 @@ export class RoomView {
     if (before === undefined) this.#show({ ...common, text: shownFirst(message, isRoot), kind: "message" });
     else if (isRoot) {
       if (firstLine(before) !== firstLine(text)) this.#show({ ...common, text: firstLine(text), kind: "status" });
-    } else if (isTyped(message)) this.#show({ ...common, text: newLines(before, text), kind: "status" });
-    else if (!text.startsWith(before)) this.#show({ ...common, text, kind: "correction" });
+    } else if (isTyped(message)) {
+      const added = newLines(before, text);
+      // What only takes lines away, such as a question that is settled, is told by what settled it.
+      if (added !== "") this.#show({ ...common, text: added, kind: "status" });
+    } else if (!text.startsWith(before)) this.#show({ ...common, text, kind: "correction" });
     else this.#show({ ...common, text: text.slice(before.length), kind: "more" });
   }
 

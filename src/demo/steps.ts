@@ -32,6 +32,13 @@ export class Steps {
     return this.#parts.view.until(probe, this.#parts.signal);
   }
 
+  /** Says a command to the bot, and waits for its answer. */
+  async command(room: string, command: string): Promise<Message> {
+    const { person, view } = this.#parts;
+    const asked = await person.say(room, command);
+    return this.see(`the answer to \`${command}\``, () => view.messages(room).find(({ replyTo }) => replyTo === asked));
+  }
+
   /** The next message of the agent that is complete and fits the script. `besides`: one that is not meant. */
   async answer(room: string, user: string, what: string, scripted: RegExp, besides?: Message): Promise<Message> {
     const { facts } = this.#parts.view;

@@ -56,7 +56,13 @@ const approvalSchema = z.object({
   /** `open`, or how it ended. */
   state: z.string(),
   /** The reactions that answer it. */
-  options: z.array(z.object({ key: z.string() })).default([]),
+  options: z
+    .array(z.object({ id: z.string().default(""), key: z.string(), label: z.string().default("") }))
+    .default([]),
+  /** What answered it: the id of an option, or another word. */
+  option: z.string().optional(),
+  /** Who answered it. */
+  by: z.string().optional(),
 });
 export type TypedApproval = z.output<typeof approvalSchema>;
 

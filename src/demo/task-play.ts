@@ -10,7 +10,8 @@ import type { TypedAction, TypedApproval } from "./sync.ts";
 
 const askEveryMs = 250;
 
-export async function playTask(parts: ConversationParts, steps: Steps): Promise<void> {
+/** Resolves to HQ, the bot's own room. */
+export async function playTask(parts: ConversationParts, steps: Steps): Promise<string> {
   const { person, view, scripted } = parts;
   await enter(parts, steps, "crewroom");
   const hq = await enter(parts, steps, "crewroom-hq");
@@ -31,7 +32,10 @@ export async function playTask(parts: ConversationParts, steps: Steps): Promise<
         subtasks.length === 3 && subtasks.some(({ depends_on: needs }) => Array.isArray(needs) && needs.length > 0)
       );
     });
+    await task.see("an agent's question, answered by a tap", () => task.answer("question") !== undefined);
+    await task.see("your answer in a file", () => task.isInFile(task.answer("question")));
     await task.see("a rejection with issues", () => task.rejected() !== undefined);
+    await task.see("a command that waited for your leave", () => task.answer("permission") !== undefined);
     await task.see("the rejected work, handed in again", () => task.handedIn(task.rejected()) === 2);
     await task.see("the approval after the rework", () => task.approved(task.rejected()));
     await task.see("commits of the work and of the rework", () => task.commits(task.rejected()) >= 2);
@@ -47,6 +51,7 @@ export async function playTask(parts: ConversationParts, steps: Steps): Promise<
     return state === "done" || state === "cancelled" ? true : undefined;
   });
   if (task.state() !== "done") steps.failed.push(`the end of the task: it is ${String(task.state())}`);
+  return hq;
 }
 
 /** Goes into one of the bot's own rooms, which are named by the first part of their alias. */
@@ -104,6 +109,21 @@ class TaskWatch {
 
   asked(matter: string): boolean {
     return this.#messages().some(({ approval }) => approval?.matter === matter);
+  }
+
+  /** What the person chose where this was asked: the words of the option. */
+  answer(matter: string): string | undefined {
+    const { userId } = this.#parts.person;
+    const answered = this.#messages().find(({ approval }) => approval?.matter === matter && approval.by === userId);
+    return answered?.approval?.options.find(({ id }) => id === answered.approval?.option)?.label;
+  }
+
+  /** Whether a commit brings these words into a file. */
+  isInFile(words = ""): boolean {
+    return this.#messages().some(({ commit, text }) => {
+      const added = text.split("\n").filter((line) => line.startsWith("+"));
+      return commit !== undefined && added.some((line) => line.includes(words));
+    });
   }
 
   /** The subtask that a reviewer sent back, and named why. */

@@ -266,8 +266,15 @@ describe("what is written down", () => {
     expect(entries.map(({ seq }) => seq)).toEqual(entries.map((_, index) => index + 1));
     const of = (kind: string): readonly object[] => entries.filter((entry) => entry.kind === kind);
     expect(of("approval")).toMatchObject([
-      { what: "permission asked", by: bo.id, task: 7 },
-      { what: "permission answered", by: boss, agent: bo.id, because: "first answer", event: event("$yes") },
+      { what: "permission asked", by: bo.id, task: 7, detail: "a1: run_command make" },
+      {
+        what: "permission answered",
+        by: boss,
+        agent: bo.id,
+        detail: "a1: approve, run_command make",
+        because: "first answer",
+        event: event("$yes"),
+      },
     ]);
     expect(of("tool")).toMatchObject([
       { what: "run_command", by: bo.id, detail: "make", because: "grant g1", subtask: "one" },

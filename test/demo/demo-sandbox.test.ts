@@ -12,6 +12,7 @@ describe("where the commands of the demo's agents run", () => {
     for (const scripted of [true, false])
       expect(await findDemoSandbox(scripted, () => Promise.resolve(there))).toEqual({
         config: { mode: "required" },
+        policy: [],
         told: undefined,
       });
   });
@@ -19,10 +20,11 @@ describe("where the commands of the demo's agents run", () => {
   test("without one only for the script's own commands, and it says what installs one", async () => {
     expect(await findDemoSandbox(true, missing)).toEqual({
       config: { mode: "none" },
+      policy: [{ tool: "run_command", do: "allow" }],
       told: "The script's commands run without a sandbox, since bubblewrap is not installed. Run `apt-get install bubblewrap`.",
     });
     const model = await findDemoSandbox(false, missing);
-    expect(model.config).toEqual({ mode: "required" });
+    expect(model).toMatchObject({ config: { mode: "required" }, policy: [] });
     expect(model.told).toMatch(/^The agents cannot run commands, .*apt-get install/);
   });
 });

@@ -70,18 +70,32 @@ describe("crewroom demo", { timeout: 240_000 }, () => {
       /You +!crew new Build a CSV parser/,
       /Ada's plan/,
       /You +\* put ✅ on “📋/,
+      /You +\* put 1️⃣ on “❓ Bo asks: Which license/,
+      /\+`node --test` runs the tests\. License: Apache-2\.0/,
       /Bo +↳ parser {2}📦/,
       /Crewroom +↳ parser {2}📝 Bo changed 1 file/,
       /Cleo +↳ parser {2}🔁/,
       /a comma in quotes stays in its field: expected `\[ \[ 'a,b', 'c' \] \]`/,
+      /🔐 Bo wants to use `run_command` for `parser`:\s+```\s+npm pack --dry-run\s+```/,
+      /You +\* put ✅ on “🔐 Bo wants to use/,
+      /Handed in `parser` [\s\S]*would\s+pack\s+3\s+files/,
       /Cleo +↳ parser {2}✅[^\n]*\n?[^\n]*5 tests\s+pass/,
       /📎 task-1-[0-9a-f]+\.zip/,
       /You +!crew show parse-csv\.js/,
       /📎 parse-csv\.js/,
       /\(now\) ✅ `parser` .* after 1 rework/,
       /Crewroom +✅ #1 Build a CSV parser is done/,
+      /You +\* put 🛑 on “Gladly/,
+      /question\s+answered`, on\s+`bo`: `a2: 1,\s+Apache-2\.0`/,
+      /permission answered`, on\s+`bo`: `a3:\s+approve,\s+run_command npm pack --dry-run`/,
+      /`npm pack --dry-run` \(`grant\s+g1`\)/,
+      /command\s+`stop`, on `bo`/,
     ])
       expect(first).toMatch(said);
+    expect(
+      first.match(/🔐 Bo wants to use `run_command` for `parser`:\s+```/g),
+      "no other command is asked about",
+    ).toHaveLength(1);
     expect(first).not.toContain("this is where the story ends");
 
     const second = await run({ OPENAI_BASE_URL: model.url, OPENAI_API_KEY: "none" });

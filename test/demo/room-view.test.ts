@@ -141,6 +141,19 @@ describe("the view of the demo's rooms", () => {
     expect(view.messages("!r")).toMatchObject([{ approval: { matter: "plan", state: "answered" } }]);
   });
 
+  test("an edit that only takes lines away from what is said of a task is not shown", () => {
+    const { view, shown } = watched();
+    const action = { "dev.crewroom.action": { kind: "task" } };
+    const status = message(ada, "active\n- a question waits", action);
+    view.take(sync([status]), false);
+    view.take(sync([edit(ada, status.event_id, "active", action)]), false);
+    view.take(sync([edit(ada, status.event_id, "active\n- another waits", action)]), false);
+    expect(shown.map(({ text, kind }) => ({ text, kind }))).toEqual([
+      { text: "active\n- a question waits", kind: "message" },
+      { text: "- another waits", kind: "status" },
+    ]);
+  });
+
   test("of a commit the changed lines are shown, fewer of many, and none of what is merged", () => {
     const { view, shown } = watched();
     const diff = ["--- a/a.js", "+++ b/a.js", "@@ -1 +1,20 @@", "-old", " kept", "+"];

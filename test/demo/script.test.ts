@@ -13,7 +13,11 @@ const shared = sharedStage({
   ],
   permissions: (home) => ({ [home]: "task" }),
   // The script's own commands only, also where there is no sandbox.
-  config: { tasks: { plan_approval: "always" }, sandbox: { mode: "none" } },
+  config: {
+    tasks: { plan_approval: "always" },
+    sandbox: { mode: "none" },
+    policy: [{ tool: "run_command", do: "allow" }],
+  },
   script: rules,
 });
 
