@@ -63,6 +63,9 @@ const settings = [
     ...["Name", "Url", "Path", "Update", "Blob", "Large", "Symlink"].map((kind) => `gitmodules${kind}`),
     ...["Large", "LineLength", "Blob"].map((kind) => `gitattributes${kind}`),
   ].flatMap((kind) => [`fetch.fsck.${kind}=ignore`, `fsck.${kind}=ignore`]),
+  // A git that outlives a killed bridge for a moment may still hold one: it is waited for, and not taken for a failure.
+  "core.filesRefLockTimeout=5000",
+  "core.packedRefsTimeout=5000",
   "submodule.recurse=false",
   "diff.external=",
   "commit.gpgSign=false",
