@@ -19,7 +19,10 @@ export interface ModerationAct {
   readonly inTasks: string;
 }
 
-/** For `docs/moderation.md`. The tests of `test/integration/moderation*.test.ts` show each row. */
+/**
+ * For `docs/moderation.md`. Shown by `moderation*.test.ts` and `rooms.test.ts` in `test/integration`, by
+ * `test/faults/approvals.test.ts`, and, what no client can bring about alone, by `test/core/moderation.test.ts`.
+ */
 export const moderationTable: readonly ModerationAct[] = [
   {
     act: "remove (kick) an agent",
