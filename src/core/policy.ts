@@ -191,7 +191,8 @@ function askFor(
       about,
       ...(waits === undefined ? {} : { waits }),
     },
-    text: `🔐 **${member.name} wants to use \`${tool}\`**${why}:\n\n${fenced(details ?? about)}`,
+    // The first line is also what HQ and the pinned message say.
+    text: `🔐 **${member.name} wants to use \`${tool}\`**${why}: ${inline(shortened(about))}\n\n${fenced(details ?? about)}`,
     options: [
       { id: "approve", key: "✅", label: "this once" },
       { id: "always", key: "♾️", label: "always, exactly this, by this agent, in this room" },
@@ -200,6 +201,15 @@ function askFor(
     timeout: "deny",
     ...(session === undefined ? {} : inThread(session)),
   });
+}
+
+/** In one line of code, whatever backticks and line breaks it has. */
+function inline(text: string): string {
+  const line = text.replaceAll(/\s+/g, " ").trim();
+  const longest = Math.max(0, ...[...line.matchAll(/`+/g)].map(([ticks]) => ticks.length));
+  const fence = "`".repeat(longest + 1);
+  const pad = line.startsWith("`") || line.endsWith("`") ? " " : "";
+  return line === "" ? "" : `${fence}${pad}${line}${pad}${fence}`;
 }
 
 /** A person must see exactly what it is: a fence that its content cannot close. */
