@@ -52,7 +52,9 @@ export class Dispatcher implements AsyncDisposable {
   dispatch(room: RoomId, effects: readonly Effect[], fleeting: readonly Fleeting[]): void {
     let said: Promise<void> | undefined;
     for (const effect of effects) {
-      const tail = this.#append(room, effect, effect.kind === "say" ? said : undefined);
+      // What an agent does because of a word is not to be seen above it, so its turn begins after it.
+      const follows = effect.kind === "say" || effect.kind === "turn";
+      const tail = this.#append(room, effect, follows ? said : undefined);
       if (effect.kind === "say") said = tail;
     }
     for (const effect of fleeting) this.#options.fleeting(room, effect);

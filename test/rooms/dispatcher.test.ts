@@ -104,6 +104,37 @@ describe("the dispatcher", () => {
     expect(rooms.lane(room).outbox).toEqual([]);
   });
 
+  test("begins a turn only after what was said before it", async () => {
+    const said = Promise.withResolvers<void>();
+    const order: string[] = [];
+    const began = Promise.withResolvers<void>();
+    const { scene, rooms } = open(
+      async () => {
+        await said.promise;
+        order.push("said");
+        return event("said");
+      },
+      {
+        turn: async () => {
+          order.push("turn");
+          began.resolve();
+          return "later";
+        },
+      },
+    );
+    // Decided together: the answer to a command, and a turn.
+    const command = rooms.put(room, scene.message("!crew ping"));
+    const words = rooms.put(
+      room,
+      scene.message("Please begin.", { mentions: [...scene.world.crew.keys()].slice(0, 1) }),
+    );
+    await Promise.all([command, words]);
+    expect(order).toEqual([]);
+    said.resolve();
+    await began.promise;
+    expect(order).toEqual(["said", "turn"]);
+  });
+
   test("does not do what was taken back before its time", async () => {
     const first = Promise.withResolvers<void>();
     const done: EffectId[] = [];
