@@ -76,7 +76,7 @@ describe("crewroom demo", { timeout: 240_000 }, () => {
       /Crewroom +↳ parser {2}📝 Bo changed 1 file/,
       /Cleo +↳ parser {2}🔁/,
       /a comma in quotes stays in its field: expected `\[ \[ 'a,b', 'c' \] \]`/,
-      /🔐 Bo wants to use `run_command` for `parser`:\s+```\s+npm pack --dry-run\s+```/,
+      /↳ parser {2}🔐 Bo wants to use `run_command` for `parser`: `npm\s+pack\s+--dry-run`\s+```\s+npm pack --dry-run\s+```/,
       /You +\* put ✅ on “🔐 Bo wants to use/,
       /Handed in `parser` [\s\S]*would\s+pack\s+3\s+files/,
       /Cleo +↳ parser {2}✅[^\n]*\n?[^\n]*5 tests\s+pass/,
@@ -92,10 +92,7 @@ describe("crewroom demo", { timeout: 240_000 }, () => {
       /command\s+`stop`, on `bo`/,
     ])
       expect(first).toMatch(said);
-    expect(
-      first.match(/🔐 Bo wants to use `run_command` for `parser`:\s+```/g),
-      "no other command is asked about",
-    ).toHaveLength(1);
+    expect(first.match(/↳ parser {2}🔐/g), "no other command is asked about").toHaveLength(1);
     expect(first).not.toContain("this is where the story ends");
 
     const second = await run({ OPENAI_BASE_URL: model.url, OPENAI_API_KEY: "none" });
