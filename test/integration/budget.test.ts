@@ -16,7 +16,7 @@ const shared = sharedStage({
   },
   script: [
     { when: { agent: "dan", last: "get stuck" }, answer: { text: "I am", hang: true } },
-    planRule([{ id: "lexer" }]),
+    planRule([{ id: "lexer" }, { id: "tests", after: ["lexer"] }]),
     ...diligence,
   ],
 });
