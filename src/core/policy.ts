@@ -9,7 +9,6 @@
  */
 import { type Answer, ask, type AskMatter, withdraw } from "./asks.ts";
 import type { Draft } from "./draft.ts";
-import { idFrom } from "./draft.ts";
 import type { AgentId, EffectId, TurnId, UserId } from "./ids.ts";
 import { leaveAsked, type OwnInput } from "./input.ts";
 import { inThread } from "./placement.ts";
@@ -317,9 +316,4 @@ export function leaveNotNeeded(draft: Draft, turn: TurnId): void {
 
 function shortened(text: string): string {
   return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
-}
-
-/** Of a use, for ids. */
-export function useId({ member, tool, about }: Use): string {
-  return idFrom(member.id, tool, about);
 }

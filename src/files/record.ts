@@ -17,6 +17,7 @@ import { clearMerge, meantMerge, pendingMerge, setMergeHead as writeMerge } from
 import type { Committed, CommitRules, CommitWords, Repository, Worktree } from "./port.ts";
 import { storeBlobs } from "./store-blobs.ts";
 import { type Surveyed, survey } from "./survey.ts";
+import { treeOf } from "./tree-state.ts";
 
 /** How often files that change while they are read are looked at again. What still changes then is for the next time. */
 const looks = 3;
@@ -74,10 +75,6 @@ export function record(
     if (isBehind) await bring(git, worktree, { tree, index: "take", manner: "lenient" });
     return { ...(isNew ? { commit: await repository.read(hash, branch) } : {}), held: [...held, ...both] };
   });
-}
-
-async function treeOf(git: Git, { path }: Repository, commit: CommitHash): Promise<string> {
-  return git.text({ gitDir: path }, ["rev-parse", `${commit}^{tree}`]);
 }
 
 /** Looks at the worktree and stores what changed, until both are of the same content. */

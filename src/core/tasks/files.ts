@@ -11,7 +11,6 @@ import type { Draft } from "../draft.ts";
 import {
   type Branch,
   branchOf,
-  type CommitReason,
   type Conflict,
   type FilesJob,
   type FilesJobEffect,
@@ -263,16 +262,3 @@ export function conflictLine({ path, kind, ours, theirs }: Conflict): string {
       : `${side.by}${side.subtask === undefined ? "" : ` (\`${side.subtask}\`)`} in ${side.commit.slice(0, 7)}`;
   return `\`${path}\` (${kind}): on main by ${who(ours)}, here by ${who(theirs)}`;
 }
-
-/** In words, for the room. */
-export const reasonWords: Readonly<Record<CommitReason, string>> = {
-  change: "changed",
-  turn: "changed",
-  submit: "handed in",
-  merge: "merged",
-  upload: "added",
-  restore: "brought back",
-  withdraw: "took away",
-  rewrite: "rewrote",
-  import: "imported",
-};

@@ -21,16 +21,15 @@ export function held(draft: Draft, input: Held): void {
   putFiles(draft, { told: [...told, ...fresh.map(keyOf)].slice(-toldKept) });
   for (const file of fresh) if (file.why === "secret") askForSecret(draft, subtask, input, file);
   const others = fresh.filter(({ why }) => why !== "secret");
-  if (others.length === 0) return;
+  const [first] = others;
+  if (first === undefined) return;
   const list = others.map(({ path, detail }) => `\n- \`${path}\`: ${detail}`).join("");
   draft.notice(
-    `${draft.state.room}:held:${subtask.id}:${keyOf(others[0] ?? fresh[0] ?? nothing)}`,
+    `${draft.state.room}:held:${subtask.id}:${keyOf(first)}`,
     `📎 **Not recorded in \`${subtask.id}\`:**${list}`,
     inThread(subtask),
   );
 }
-
-const nothing: HeldFile = { path: "", why: "special", detail: "", sha256: "" };
 
 function keyOf({ path, why, sha256, detail }: HeldFile): string {
   return `${path} ${why} ${sha256 === "" ? detail : sha256}`;
