@@ -1,6 +1,7 @@
 /** Tasks' files, joined with the rooms, the media store and the sandbox. */
 import { open, rm } from "node:fs/promises";
 import path from "node:path";
+import { policyOf } from "../config/policy-rules.ts";
 import type { Config } from "../config/schema.ts";
 import { asCrewError, CrewError } from "../core/errors.ts";
 import type { FilesJobEffect, PublishCommit } from "../core/files.ts";
@@ -14,6 +15,7 @@ import {
   type RoomId,
   type UserId,
 } from "../core/ids.ts";
+import { hasWayOut } from "../core/policy.ts";
 import { pullInto } from "../files/pull.ts";
 import { makeBundle } from "../files/bundle.ts";
 import { factsOf } from "../files/changes.ts";
@@ -192,7 +194,7 @@ function sandboxOf({ config, log }: FilingOptions): () => Promise<Sandbox> {
   return () => {
     opened ??= openSandbox({
       mode: sandbox.mode,
-      network: sandbox.network,
+      network: hasWayOut(policyOf(config)),
       seconds: sandbox.seconds,
       memoryBytes: sandbox.memory_mib * 1024 * 1024,
       processes: sandbox.processes,

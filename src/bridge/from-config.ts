@@ -1,10 +1,10 @@
 /** What the parts need of the config, in their own words. */
+import { policyOf } from "../config/policy-rules.ts";
 import { promptsFor, type RolePrompts } from "../config/role-prompts.ts";
 import type { Config } from "../config/schema.ts";
 import type { BudgetPolicy } from "../core/spent.ts";
 import { agentUserId, botUserId, type AgentId, type UserId } from "../core/ids.ts";
 import type { Moderation } from "../core/moderation-rules.ts";
-import type { PolicyRule } from "../core/policy.ts";
 import type { CrewMember, Roster, World } from "../core/world.ts";
 import type { CrewMember as Worker } from "../crew/ports.ts";
 import type { GhostProfile } from "../matrix/ghosts.ts";
@@ -39,18 +39,6 @@ export function worldOf(config: Config, roster: Roster, moderation: Moderation):
     budgets: budgetsOf(config),
     moderation,
   };
-}
-
-/** Where no wall stands around commands, a person is asked, unless a rule says otherwise. */
-function policyOf({ policy, sandbox }: Config): readonly PolicyRule[] {
-  const rules = policy.map(({ agent, role, tool, about, do: verdict }): PolicyRule => ({
-    ...(agent === undefined ? {} : { agent }),
-    ...(role === undefined ? {} : { role }),
-    ...(tool === undefined ? {} : { tool }),
-    ...(about === undefined ? {} : { about }),
-    do: verdict,
-  }));
-  return sandbox.mode === "none" ? [...rules, { tool: "run_command", do: "ask" }] : rules;
 }
 
 /** Money of the config is in dollars; inside, it is in whole millionths of one. */

@@ -4,7 +4,9 @@ import { CrewError, reasonOf } from "../core/errors.ts";
 import { agentUserId, asMxcUri, type EffectId, type EventId, type RoomId, type UserId } from "../core/ids.ts";
 import type { FileRequest } from "../core/files.ts";
 import { leaveAsked } from "../core/input.ts";
-import { permitted } from "../core/policy.ts";
+import { idFrom } from "../core/draft.ts";
+import { permitted } from "../core/permits.ts";
+import { networkTool } from "../core/policy.ts";
 import type { Action } from "../core/tasks/actions.ts";
 import type { TurnPorts } from "../crew/ports.ts";
 import type { Files, FileTurn } from "../files/files.ts";
@@ -12,6 +14,7 @@ import type { Homeserver } from "../matrix/homeserver.ts";
 import type { Messenger } from "../matrix/messenger.ts";
 import type { Rooms } from "../rooms/rooms.ts";
 import { chosen, type Leaves } from "./leaves.ts";
+import { Reach } from "./reach.ts";
 
 export interface TurnPortsOptions {
   readonly server: string;
@@ -136,7 +139,15 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
         const { reply } = await rooms.put(room, asked);
         if (reply !== permitted) return reply ?? "Not done.";
       }
-      return options.files.use(room, turn, request, AbortSignal.any([wanted, signal]));
+      const reach = new Reach(async (host) => {
+        const command = request.kind === "run" ? request.command : "";
+        const about = { tool: networkTool, about: host, details: `${host}\n\n${command}` };
+        const known = { kind: "permit", session, turn: id, call: `${call}:${host}` as EffectId } as const;
+        const { reply } = await rooms.put(room, { ...known, ...about });
+        return reply ?? "Not done.";
+      });
+      const text = await options.files.use(room, turn, request, reach.may, AbortSignal.any([wanted, signal]));
+      return [text, ...(await reach.told())].join("\n");
     },
 
     async leave(room, { session, turn }, { callId, title, options: choices }, wanted) {
@@ -181,28 +192,40 @@ const fileTools = {
   run: "run_command",
 } as const satisfies Record<FileRequest["kind"], string>;
 
-/** Most of a file's new content that a person is shown in a question. */
-const shownChars = 3_000;
+interface WhatIsUsed {
+  readonly tool: string;
+  readonly about: string;
+  readonly details?: string;
+  readonly exact?: string;
+}
 
-/** The tool, what it is about, and what a person should see of it. */
-function whatOf(request: FileRequest): { readonly tool: string; readonly about: string; readonly details?: string } {
+/** The tool, what it is about, and what a person sees of it: all of it, since that is what the answer lets in. */
+function whatOf(request: FileRequest): WhatIsUsed {
   const tool = fileTools[request.kind];
   if (request.kind === "run") return { tool, about: request.command };
   const about = request.path;
-  const cut = (text: string): string => (text.length > shownChars ? `${text.slice(0, shownChars)}\n[…]` : text);
+  const exactly = (details: string): WhatIsUsed => ({ tool, about, details, exact: idFrom(details) });
   switch (request.kind) {
     case "write":
-      return { tool, about, details: `${about}\n\n${cut(request.content)}` };
+      return exactly(`${about}\n\n${request.content}`);
     case "edit":
-      return { tool, about, details: `${about}\n\n- ${cut(request.old)}\n+ ${cut(request.new)}` };
+      return exactly(`${about}\n\n${marked("-", request.old)}\n${marked("+", request.new)}`);
     case "restore":
-      return { tool, about, details: `${about} as it was in ${request.commit}` };
+      return exactly(`${about} as it was in ${request.commit}`);
     case "list":
     case "history":
     case "read":
     case "delete":
       return { tool, about };
   }
+}
+
+/** As a diff has them: no line of the one text can look like one of the other. */
+function marked(mark: "-" | "+", text: string): string {
+  return text
+    .split("\n")
+    .map((line) => `${mark} ${line}`)
+    .join("\n");
 }
 
 type Submit = Extract<Action, { kind: "submit" }>;

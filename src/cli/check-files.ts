@@ -1,6 +1,8 @@
 /** What tasks' files need of this machine: the `git` program, and a way to shut in the commands of agents. */
+import { policyOf } from "../config/policy-rules.ts";
 import type { Config } from "../config/schema.ts";
 import { CrewError } from "../core/errors.ts";
+import { hasWayOut } from "../core/policy.ts";
 import { createGit, gitVersion, leastGit } from "../files/git.ts";
 import type { Sandbox } from "../files/port.ts";
 import { openSandbox } from "../files/sandbox/sandbox.ts";
@@ -9,7 +11,7 @@ import { failure, ok, warn, type Finding } from "./finding.ts";
 
 export async function* checkFiles(config: Config): AsyncGenerator<Finding> {
   yield await gitFinding(config.files.git);
-  yield await sandboxFinding(config.sandbox);
+  yield await sandboxFinding(config);
 }
 
 async function gitFinding(program: string): Promise<Finding> {
@@ -27,21 +29,15 @@ function isAtLeast(version: string, least: string): boolean {
 }
 
 /** Where there is none the bridge runs all the same, and refuses the commands. */
-async function sandboxFinding({
-  mode,
-  network,
-  seconds,
-  memory_mib,
-  processes,
-  output_bytes,
-}: Config["sandbox"]): Promise<Finding> {
+async function sandboxFinding(config: Config): Promise<Finding> {
+  const { mode, seconds, memory_mib, processes, output_bytes } = config.sandbox;
   if (mode === "none") {
     return warn("sandbox", "commands of agents run without any wall, because sandbox.mode is none");
   }
   try {
     const sandbox = await openSandbox({
       mode,
-      network,
+      network: hasWayOut(policyOf(config)),
       seconds,
       memoryBytes: memory_mib * 1024 * 1024,
       processes,

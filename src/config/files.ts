@@ -67,8 +67,9 @@ export const files = z
   })
   .prefault({});
 
-const host = z.string().regex(/^(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/, {
-  error: "is not the name of a host; write it in lower case, like registry.npmjs.org or *.example.org",
+const host = z.string().regex(/^(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::\d{1,5})?$/, {
+  error:
+    "is not the name of a host; write it in lower case, like registry.example.org, *.example.org or example.org:8080",
 });
 
 const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
@@ -87,7 +88,10 @@ export const sandbox = z
     network: z
       .array(host)
       .default([])
-      .describe("Hosts that commands can reach, by name, *.example.org for all below one; none by default."),
+      .describe(
+        "Hosts that commands can reach, by name, *.example.org for all below one, on the ports 80 and 443 or one that is " +
+          "given (:8080); none by default. A policy rule about the tool network can ask a person, or say who may.",
+      ),
     seconds: duration(longest.seconds).default(120).describe("A command that takes longer is ended."),
     memory_mib: count(16).default(1024).describe("Most memory of a command and all that it starts, in MiB."),
     processes: count(1).default(128).describe("Most processes of a command at the same time."),

@@ -10,11 +10,14 @@ const rule = z.strictObject({
   role: word.optional().describe("Only for agents with this role.").meta({ sample: "executor" }),
   tool: pattern
     .optional()
-    .describe("Only for this tool; * stands for any characters. docs/tasks.md lists the tools.")
+    .describe(
+      "Only for this tool; * stands for any characters. docs/supervision.md lists the tools; network is a host that a command " +
+        "wants to reach, and is let in only by rules that name it.",
+    )
     .meta({ sample: "run_command" }),
   about: pattern
     .optional()
-    .describe("Only for this command, path, host, subtask or receiver; * stands for any characters.")
+    .describe("Only for this command, path, host (name:port), subtask or receiver; * stands for any characters.")
     .meta({ sample: "npm publish*" }),
   do: z.enum(verdicts).describe("allow, ask a person each time, or deny."),
 });
@@ -24,5 +27,6 @@ export const policy = z
   .default([])
   .describe(
     "Rules for agents' tools, in order: the first that fits decides. What no rule fits is allowed, but for commands " +
-      "without a sandbox, which are asked about. What leads out of the task's files is refused always.",
+      "without a sandbox, which are asked about, and hosts that are not in sandbox.network, which are refused. What leads out " +
+      "of the task's files is refused always.",
   );

@@ -41,6 +41,8 @@ export type AskMatter =
       readonly agent: AgentId;
       readonly tool: string;
       readonly about: string;
+      /** A digest of what the message shows, where {@link about} does not say everything. */
+      readonly exact?: string;
       /** Set when a runtime waits for the answer in a running turn. */
       readonly waits?: { readonly turn: TurnId; readonly call: EffectId };
     }

@@ -13,7 +13,8 @@ import type { AgentId, EventId, TurnId, UserId } from "./ids.ts";
 import type { OwnInput, TurnOutcome } from "./input.ts";
 import { agentsHere } from "./listening.ts";
 import { atLeast, levelOf } from "./permissions.ts";
-import { hasRuleFor, mayUse, permitted } from "./policy.ts";
+import { mayUse, permitted } from "./permits.ts";
+import { hasRuleFor } from "./policy.ts";
 import type { RunningTurn, Wake } from "./room.ts";
 import { hear, putSession, sessionOfTurn } from "./turns.ts";
 import { type CrewMember, memberById } from "./world.ts";
@@ -39,6 +40,7 @@ export function agentSays(draft: Draft, input: Extract<OwnInput, { kind: "agentS
       tool: "send_message",
       about: to ?? "",
       details: input.text,
+      exact: idFrom(input.text),
     };
     const permission = mayUse(draft, wanted, from);
     if (permission !== permitted) {

@@ -11,7 +11,7 @@ import { caughtUp, encryption, joined, member, power, tombstone } from "./member
 import { acl, isHeard, moderated } from "./moderation.ts";
 import { done, failed, recalled, turnEnded, turnSpeaks, used } from "./outcome.ts";
 import { edit, message, reaction, redaction } from "./people.ts";
-import { leaveWanted, permit } from "./policy.ts";
+import { leaveWanted, permit } from "./permits.ts";
 import { isHeldBack } from "./read-only.ts";
 import type { RoomRecord } from "./record.ts";
 import { act } from "./tasks/act.ts";

@@ -179,7 +179,7 @@ export type OwnInput =
       /** The version of the subtask (of the task, for a plan) that the agent has seen; an older one is refused. */
       readonly version?: number;
     }
-  /** A tool that is not about the task's state asks whether it may go on; see `policy.ts` for the reply. */
+  /** A tool that is not about the task's state asks whether it may go on; see `permits.ts` for the reply. */
   | {
       readonly kind: "permit";
       readonly session: string;
@@ -190,6 +190,8 @@ export type OwnInput =
       readonly about: string;
       /** What a person is shown of it, where that is more: a diff. */
       readonly details?: string;
+      /** A digest of all that it does, where {@link about} does not say it: one answer lets in just this. */
+      readonly exact?: string;
       /** So much that a person is asked even where a rule allows it. */
       readonly large?: boolean;
     }

@@ -8,7 +8,7 @@ import type { Effect } from "./effect.ts";
 import type { EffectId, EventId, UserId } from "./ids.ts";
 import type { OwnInput, TurnOutcome } from "./input.ts";
 import { withdraw } from "./asks.ts";
-import { leaveNotNeeded } from "./policy.ts";
+import { leaveNotNeeded } from "./permits.ts";
 import { maySpeak } from "./power.ts";
 import { isHeldBack } from "./read-only.ts";
 import { type RunningTurn, saidLimit, type Session } from "./room.ts";

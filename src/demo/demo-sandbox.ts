@@ -22,7 +22,7 @@ const silent = { debug: () => undefined, warn: () => undefined } as const;
 /** For the one command that shows whether it works. */
 const trial: SandboxOptions = {
   mode: "required",
-  network: [],
+  network: false,
   seconds: 10,
   memoryBytes: 256 * 1024 * 1024,
   processes: 16,

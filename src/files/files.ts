@@ -17,7 +17,7 @@ import { placeIn } from "./paths.ts";
 import { doJob } from "./jobs.ts";
 import type { JobMedia } from "./looks.ts";
 import { operate } from "./operations/operate.ts";
-import type { Sandbox } from "./port.ts";
+import type { MayReach, Sandbox } from "./port.ts";
 import { openRepository } from "./repository.ts";
 import { historyText, restoreInto } from "./restore.ts";
 import { folderOf, type OpenTree, type TaskFilesParts, TaskRepository } from "./task-files.ts";
@@ -66,8 +66,17 @@ export class Files implements AsyncDisposable {
     this.#turns = new TurnTrees(options);
   }
 
-  /** A file tool. Resolves to the text that the agent reads; rejects only when `signal` aborts. */
-  async use(room: RoomId, turn: FileTurn, request: FileRequest, signal: AbortSignal): Promise<string> {
+  /**
+   * A file tool. Resolves to the text that the agent reads; rejects only when `signal` aborts.
+   * @param mayReach Decides where a command may reach.
+   */
+  async use(
+    room: RoomId,
+    turn: FileTurn,
+    request: FileRequest,
+    mayReach: MayReach,
+    signal: AbortSignal,
+  ): Promise<string> {
     const state = this.#options.bridge.state(room);
     const place = state === undefined ? undefined : workplaceOf(state, turn.agent, turn.thread);
     if (place === undefined)
@@ -87,7 +96,8 @@ export class Files implements AsyncDisposable {
         run: async (command) => {
           const sandbox = await this.#options.sandbox();
           const { root, writable } = open.tree;
-          const result = await sandbox.run({ command, root, writable, readable: this.#options.readable, signal });
+          const { readable } = this.#options;
+          const result = await sandbox.run({ command, root, writable, readable, mayReach, signal });
           if (sandbox.kind === "none" && !writable) await task.exclusive(() => cleanAfterRun(task, open));
           return result;
         },

@@ -129,6 +129,13 @@ export interface Sandbox {
   run(command: SandboxCommand): Promise<CommandResult>;
 }
 
+/**
+ * Decides about a host that a command wants to reach, at each try.
+ * @param host `name:port`, in lower case, or an address: `192.0.2.7:443`, `[2001:db8::1]:443`.
+ * @returns why not, for the command to read; `undefined` when it may.
+ */
+export type MayReach = (host: string) => Promise<string | undefined>;
+
 export interface SandboxCommand {
   /** For `sh -c`. */
   readonly command: string;
@@ -137,6 +144,8 @@ export interface SandboxCommand {
   readonly writable: boolean;
   /** Readable beside the system's own programs and libraries. */
   readonly readable: readonly string[];
+  /** Decides where the command may reach, when the sandbox has a way out. Default: nowhere. */
+  readonly mayReach?: MayReach;
   readonly signal: AbortSignal;
 }
 

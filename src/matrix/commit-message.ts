@@ -8,7 +8,7 @@ import type { UserId } from "../core/ids.ts";
 import type { CommitFacts } from "../files/port.ts";
 import { type Extra, type MessageContent, type Placement, textMessage } from "./compose/content.ts";
 import { fitsEvent } from "./compose/size.ts";
-import { code, escaped, fenced } from "./compose/verbatim.ts";
+import { code, escaped, fenced } from "../core/verbatim.ts";
 
 export interface CommitNames {
   /** Display name of who made the change. */

@@ -5,7 +5,7 @@
 import { asEventId, asRoomId, asUserId, localpartOf, type EventId, type RoomId, type UserId } from "../core/ids.ts";
 import type { MatrixInput, Member, Message } from "../core/input.ts";
 import { decodeMessage, type NewContent } from "./compose/incoming.ts";
-import { truncate } from "./compose/text.ts";
+import { truncate } from "../core/text.ts";
 import { asObject, type JsonObject } from "./json.ts";
 import { decodePowerLevels } from "./power-levels.ts";
 import { decodeServerAcl } from "./server-acl.ts";

@@ -4,7 +4,7 @@
  */
 import type { RoomId } from "../core/ids.ts";
 import type { ModerationRule } from "../core/moderation-rules.ts";
-import { truncate } from "./compose/text.ts";
+import { truncate } from "../core/text.ts";
 import { asObject, type JsonObject } from "./json.ts";
 
 const types: ReadonlyMap<unknown, ModerationRule["about"]> = new Map([

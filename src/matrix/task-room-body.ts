@@ -1,6 +1,6 @@
 /** The request that makes a task room. Pure. */
 import type { RoomId, UserId } from "../core/ids.ts";
-import { singleLine, truncate } from "./compose/text.ts";
+import { singleLine, truncate } from "../core/text.ts";
 
 export interface NewTaskRoom {
   readonly number: number;

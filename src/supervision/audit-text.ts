@@ -1,11 +1,9 @@
 /** The answer of `!crew audit`: entries of the audit log as a room reads them. */
 import type { AuditEntry } from "../core/audit.ts";
+import { code } from "../core/verbatim.ts";
 
 /** More would be no answer but a file. */
 const maxLines = 20;
-/** Of what an entry says in its own words: enough for a command or a reason, in one line of a chat. */
-const maxDetailChars = 160;
-
 /**
  * Markdown with one line for each entry, the last ones if there are many, under the day that they are of.
  * @param entries Oldest first.
@@ -25,6 +23,7 @@ export function auditText(entries: readonly AuditEntry[]): string {
   return lines.join("\n");
 }
 
+/** Names and words of strangers are shown as code: nothing in them becomes markup, a link or a mention. */
 function inWords(entry: AuditEntry, severalRooms: boolean): string {
   const { kind, what, by, subtask, agent, detail, because } = entry;
   const task = entry.task === undefined ? code(entry.room) : `#${entry.task}`;
@@ -36,17 +35,4 @@ function inWords(entry: AuditEntry, severalRooms: boolean): string {
     detail === undefined || detail.trim() === "" ? "" : `: ${code(detail)}`,
     because === undefined ? "" : ` (${code(because)})`,
   ].join("");
-}
-
-/**
- * Names and words of strangers are shown as code: nothing in them becomes markup, a link or a mention. Breaks and marks
- * that cannot be seen, or that turn the direction of writing, become spaces.
- */
-function code(text: string): string {
-  const line = text.replaceAll(/[\s\p{Cc}\p{Cf}]+/gu, " ").trim();
-  const short = line.length > maxDetailChars ? `${line.slice(0, maxDetailChars).toWellFormed()}…` : line;
-  const longest = Math.max(0, ...[...short.matchAll(/`+/g)].map(([run]) => run.length));
-  const fence = "`".repeat(longest + 1);
-  const gap = short.startsWith("`") || short.endsWith("`") || short === "" ? " " : "";
-  return `${fence}${gap}${short}${gap}${fence}`;
 }

@@ -38,7 +38,7 @@ const matters: Readonly<Record<AskMatter["kind"], MatterRow>> = {
   budget: { asked: "a budget is used up", options: "✅ as much again, ❌", silence: "it stays used up" },
   permission: {
     asked: "an agent wants to use a tool that the policy asks about; the message shows exactly what",
-    options: "✅ this once, ♾️ always (exactly this, this agent, this room), ❌",
+    options: "✅ this once, ♾️ always (this agent, this tool, the same command, path, host or receiver, this room), ❌",
     silence: "no",
   },
   secret: {
@@ -80,6 +80,7 @@ receiver), with \`*\` for any characters, and says \`allow\`, \`ask\` or \`deny\
 | --- | --- |
 | everything | allowed, inside what the bridge enforces for roles, leases and the task's own folder |
 | \`run_command\` where \`sandbox.mode\` is \`none\` | asked |
+| \`network\`: a host that a command reaches, as \`name:port\` | allowed where \`sandbox.network\` has it, else refused; only a rule that names \`network\` lets in or asks |
 | \`delete_file\` on a folder with more than \`files.ask_deleted\` files | asked |
 | what leads out of the task's folder | refused, whatever a rule says |
 
@@ -89,11 +90,15 @@ policy:
   - { tool: run_command, role: reviewer, do: allow }
   - { tool: run_command, about: "node --test*", do: allow }
   - { tool: run_command, do: ask }
+  - { tool: network, about: "registry.example.org:443", do: ask }
 \`\`\`
 
-An agent that is asked about does other work or ends its turn; your answer wakes it. ♾️ lets this agent use this tool for exactly
-the same thing in this room from then on: \`!crew grants\` lists what was let in, \`!crew revoke <id>\` takes it back. A rule that
-denies is stronger than a grant. \`!crew audit\` shows what decided.`;
+The question shows all of it: the command, the whole content of a file, the message; what cannot be seen, like marks of writing
+direction, by its code point. An agent that is asked about does other work or ends its turn; your answer wakes it. ✅ lets
+it do exactly what you were shown, once. ♾️ lets this agent use this tool on the same command, path, host, subtask or
+receiver in this room from then on, whatever a file or message then contains: \`!crew grants\` lists what was let in,
+\`!crew revoke <id>\` takes it back. A rule that denies is stronger than a grant. At most ten questions of one agent wait in a
+room; more are refused. \`!crew audit\` shows what decided.`;
 
 /** The text of `docs/supervision.md`. */
 export function supervisionReference(tools: readonly ToolRow[]): string {

@@ -5,6 +5,7 @@ import type { EffectId } from "../core/ids.ts";
 import { inThread } from "../core/placement.ts";
 import { dropGrant, type Grant } from "../core/policy.ts";
 import { may } from "../core/steering.ts";
+import { code } from "../core/verbatim.ts";
 import { nameIn } from "../core/world.ts";
 import { type Command, findAgent, quoted } from "./command.ts";
 
@@ -72,6 +73,5 @@ export const auditCommand: Command = {
 };
 
 function grantLine({ world }: Draft, { id, agent, tool, about, once, by }: Grant): string {
-  const short = about.length > 200 ? `${about.slice(0, 200)}…` : about;
-  return `- \`${id}\` ${nameIn(world)(agent)} may use \`${tool}\` ${once ? "once" : "always"}, by ${by}: \`${short.replaceAll("`", "'")}\``;
+  return `- \`${id}\` ${nameIn(world)(agent)} may use \`${tool}\` ${once ? "once" : "always"}, by ${by}: ${code(about, 200)}`;
 }

@@ -4,6 +4,7 @@ import { createTurnPorts, type TurnPortsOptions } from "../../src/bridge/turn-po
 import { CrewError } from "../../src/core/errors.ts";
 import { asCommitHash, type EffectId, type EventId, type UserId } from "../../src/core/ids.ts";
 import { type Input, leaveAsked } from "../../src/core/input.ts";
+import { permitted } from "../../src/core/permits.ts";
 import { alice, room, turnOf } from "../crew/support.ts";
 
 const noFiles: TurnPortsOptions["files"] = {
@@ -16,6 +17,8 @@ const noFiles: TurnPortsOptions["files"] = {
 function portsWith(
   over: {
     readonly reply?: string;
+    /** Instead of it, by tool. */
+    readonly replies?: Readonly<Record<string, string>>;
     readonly recent?: TurnPortsOptions["recent"];
     readonly files?: TurnPortsOptions["files"];
     readonly leaves?: Leaves;
@@ -27,7 +30,8 @@ function portsWith(
     rooms: {
       put: async (_room, input) => {
         inputs.push(input);
-        return { outcome: "acted", ...(over.reply === undefined ? {} : { reply: over.reply }) };
+        const reply = (input.kind === "permit" ? over.replies?.[input.tool] : undefined) ?? over.reply;
+        return { outcome: "acted", ...(reply === undefined ? {} : { reply }) };
       },
       lane: () => {
         throw new Error("nobody asked for a lane");
@@ -126,6 +130,44 @@ test("what an agent asks of its files goes to the files, as the agent in the thr
   const turn = turnOf("t1", "hi", { thread });
   expect(await ports.files(room, turn, call, request, new AbortController().signal)).toBe("a.txt");
   expect(asked).toEqual([[room, { agent: "ada", thread, turn: "t1" }, request]]);
+});
+
+test("what a command wants to reach is decided in the lane, and what was not reached is told with its result", async () => {
+  const { ports, inputs } = portsWith({
+    files: {
+      ...noFiles,
+      use: async (_room, _turn, _request, mayReach) => String(await mayReach("example.org:443")),
+    },
+    replies: { run_command: permitted, network: "Not done yet: a person is asked." },
+  });
+  const request = { kind: "run", command: "npm install" } as const;
+  expect(await ports.files(room, effect, call, request, new AbortController().signal)).toBe(
+    "example.org:443: Not done yet: a person is asked.\nNot reached: example.org:443. Not done yet: a person is asked.",
+  );
+  expect(inputs).toMatchObject([
+    { kind: "permit", tool: "run_command", about: "npm install" },
+    { kind: "permit", tool: "network", about: "example.org:443", details: "example.org:443\n\nnpm install" },
+  ]);
+});
+
+test("what is written is asked about in full, and every difference is told apart", async () => {
+  const { ports, inputs } = portsWith({ reply: "no" });
+  const { signal } = new AbortController();
+  const long = "x".repeat(5_000);
+  for (const request of [
+    { kind: "write", path: "a", content: `${long}1` },
+    { kind: "write", path: "a", content: `${long}2` },
+    { kind: "edit", path: "a", old: "1\n+ 2", new: "3" },
+    { kind: "edit", path: "a", old: "1", new: "2\n3" },
+  ] as const)
+    await ports.files(room, effect, call, request, signal);
+  expect(inputs).toMatchObject([
+    { details: `a\n\n${long}1` },
+    { details: `a\n\n${long}2` },
+    { details: "a\n\n- 1\n- + 2\n+ 3" },
+    { details: "a\n\n- 1\n+ 2\n+ 3" },
+  ]);
+  expect(new Set(inputs.map((input) => (input.kind === "permit" ? input.exact : undefined))).size).toBe(4);
 });
 
 test("what is handed in names the commit of its files, and what cannot be recorded is not handed in", async () => {

@@ -80,10 +80,10 @@ describe("the sandbox", () => {
 
   it("takes words of one's own for each of its keys, and folders from the config's folder", async () => {
     const given =
-      'mode: none, network: [registry.npmjs.org, "*.example.org"], seconds: 0.5, memory_mib: 64, processes: 4, output_bytes: 100, readable: [shared, /opt/data], env: [LANG]';
+      'mode: none, network: [registry.example.org, "*.example.org"], seconds: 0.5, memory_mib: 64, processes: 4, output_bytes: 100, readable: [shared, /opt/data], env: [LANG]';
     expect((await load(withSandbox(given))).sandbox).toEqual({
       mode: "none",
-      network: ["registry.npmjs.org", "*.example.org"],
+      network: ["registry.example.org", "*.example.org"],
       seconds: 0.5,
       memory_mib: 64,
       processes: 4,
@@ -97,9 +97,12 @@ describe("the sandbox", () => {
     ["mode: off", "is none of required, none; choose one of them"],
     [
       "network: [https://example.org]",
-      "is not the name of a host; write it in lower case, like registry.npmjs.org or *.example.org",
+      "is not the name of a host; write it in lower case, like registry.example.org, *.example.org or example.org:8080",
     ],
-    ['network: ["*"]', "is not the name of a host; write it in lower case, like registry.npmjs.org or *.example.org"],
+    [
+      'network: ["*"]',
+      "is not the name of a host; write it in lower case, like registry.example.org, *.example.org or example.org:8080",
+    ],
     ["seconds: 0", "is not more than 0"],
     ["memory_mib: 1", "is less than 16"],
     ["processes: 0", "is less than 1"],

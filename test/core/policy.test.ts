@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { EffectId } from "../../src/core/ids.ts";
-import { fits, judgeUse, permitted, type PolicyRule } from "../../src/core/policy.ts";
+import { permitted } from "../../src/core/permits.ts";
+import { fits, hasWayOut, judgeUse, networkTool, type PolicyRule } from "../../src/core/policy.ts";
 import { anna, boss, defined, event } from "./scene.ts";
 import { bo, cy, planner, rae, spec, TaskScene } from "./tasks/task-scene.ts";
 
@@ -17,7 +18,11 @@ class PolicyScene extends TaskScene {
   }
 
   /** An agent asks for leave. Returns what the tool is answered. */
-  permit(agent: typeof bo, about: string, extra: { tool?: string; call?: string; large?: boolean } = {}): string {
+  permit(
+    agent: typeof bo,
+    about: string,
+    extra: { tool?: string; call?: string; large?: boolean; details?: string; exact?: string } = {},
+  ): string {
     const { session, turn } = this.turnOf(agent);
     const { tool = "run_command", call = `permit${this.#calls++}`, ...more } = extra;
     const { reply } = this.put({ kind: "permit", session, turn, call: call as EffectId, tool, about, ...more });
@@ -89,6 +94,28 @@ describe("the policy", () => {
     expect(of(cy, "npm publish --now")).toEqual({ do: "allow", because: "policy 3" });
     expect(of(rae, "make")).toEqual({ do: "allow", because: "policy 2" });
     expect(of(cy, "make")).toEqual({ do: "ask", because: "policy 4" });
+  });
+
+  it("opens a way out only by a rule that names it; one about everything can only close it", () => {
+    const decided = (...policy: readonly PolicyRule[]) => {
+      const scene = new PolicyScene(policy);
+      const draft = { world: scene.world, state: scene.record.state };
+      return judgeUse(draft, { member: bo, tool: networkTool, about: "a.example.org:443" });
+    };
+    expect(decided()).toEqual({ do: "deny", because: "default" });
+    for (const verdict of ["allow", "ask"] as const)
+      for (const rule of [{ do: verdict }, { tool: "*", do: verdict }, { tool: "net*", do: verdict }]) {
+        expect(decided(rule)).toEqual({ do: "deny", because: "default" });
+        expect(hasWayOut([rule])).toBe(false);
+      }
+    const named = { tool: "network", about: "*.example.org:443", do: "ask" } as const;
+    expect(decided({ do: "allow" }, named)).toEqual({ do: "ask", because: "policy 2" });
+    expect(hasWayOut([named])).toBe(true);
+    expect(decided({ do: "deny" }, named)).toEqual({ do: "deny", because: "policy 1" });
+    expect(decided({ ...named, do: "allow", from: "sandbox.network" })).toEqual({
+      do: "allow",
+      because: "sandbox.network",
+    });
   });
 
   it("also speaks of tools that act on the task", () => {
@@ -198,6 +225,73 @@ describe("asking for leave", () => {
     scene.deliver();
     scene.decideBy("✅");
     expect(scene.permit(bo, "src/", { tool: "delete_file", large: true })).toBe(permitted);
+  });
+});
+
+describe("what a person lets in", () => {
+  const writes = [{ tool: "write_file", do: "ask" }] as const;
+  const write = (scene: PolicyScene, content: string): string =>
+    scene.permit(bo, "a.txt", { tool: "write_file", details: content, exact: `digest of ${content}` });
+
+  it("is once just what they were shown, and never something else under the same name", () => {
+    const scene = new PolicyScene(writes);
+    write(scene, "harmless");
+    scene.deliver();
+    scene.decideBy("✅");
+    expect(write(scene, "harmful")).toContain("a person is asked");
+    expect(write(scene, "harmless")).toBe(permitted);
+    expect(write(scene, "harmless")).toContain("a person is asked");
+  });
+
+  it("is for always whatever it contains, and the question says so", () => {
+    const scene = new PolicyScene(writes);
+    write(scene, "one");
+    expect(scene.record.state.asks?.[0]?.options[1]?.label).toContain("whatever it contains");
+    scene.deliver();
+    scene.decideBy("♾️");
+    for (const content of ["one", "two"]) expect(write(scene, content)).toBe(permitted);
+  });
+
+  it("is a result or a message as it was shown, too", () => {
+    const scene = new PolicyScene([
+      { tool: "submit_work", do: "ask" },
+      { tool: "send_message", do: "ask" },
+    ]);
+    const submit = (summary: string): string => scene.act(bo, { kind: "submit", subtask: "one", summary });
+    submit("All done.");
+    expect(scene.question).toContain('"summary": "All done."');
+    scene.deliver();
+    scene.decideBy("✅");
+    expect(submit("Nothing done.")).toContain("a person is asked");
+    expect(submit("All done.")).toContain("Handed in");
+  });
+
+  it("reads as what it is: what cannot be seen has a name, and nothing of it is markup", () => {
+    const scene = new PolicyScene(ask);
+    const command = "echo \u202egnp.exe\u202c\u200b \u0007`id` **@boss:example.com**\r# x";
+    scene.permit(bo, command);
+    const [first = "", , ...rest] = scene.question.split("\n");
+    const shown = "echo ⟨U+202E⟩gnp.exe⟨U+202C⟩⟨U+200B⟩ ⟨U+0007⟩`id` **@boss:example.com**⟨U+000D⟩# x";
+    expect(first).toBe(`🔐 **Bo wants to use \`run_command\`** for \`one\`: \`\`${shown}\`\``);
+    expect(rest).toEqual(["```", shown, "```"]);
+  });
+
+  it("is shown up to a length, and what is more is said", () => {
+    const scene = new PolicyScene(ask);
+    scene.permit(bo, `echo ${"x".repeat(40_000)}`);
+    expect(scene.question).toMatch(/x\n```\n\n\*\*10005 more characters are not shown\.\*\*$/);
+  });
+
+  it("waits with few questions of one agent at a time; the others are refused until those are answered", () => {
+    const scene = new PolicyScene(ask);
+    for (let count = 1; count <= 10; count++) expect(scene.permit(bo, `make ${count}`)).toContain("a person is asked");
+    expect(scene.permit(bo, "make 11")).toContain("10 of your questions wait");
+    expect(scene.permit(bo, "make 10")).toContain("a person is asked");
+    expect(scene.permit(cy, "make 11")).toContain("a person is asked");
+    expect(scene.record.state.asks).toHaveLength(11);
+    scene.deliver();
+    scene.decideBy("❌");
+    expect(scene.permit(bo, "make 11")).toContain("a person is asked");
   });
 });
 

@@ -19,7 +19,7 @@ const signal = new AbortController().signal;
 /** The script's own commands only. */
 const sandbox = await openSandbox({
   mode: "none",
-  network: [],
+  network: false,
   seconds: 60,
   memoryBytes: 2 ** 30,
   processes: 64,

@@ -4,7 +4,7 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { boss, defined } from "../core/scene.ts";
 import { bo, cy, planner, rae, spec } from "../core/tasks/task-scene.ts";
-import { TaskBench } from "./task-bench.ts";
+import { nowhere, TaskBench } from "./task-bench.ts";
 
 const small = { crew: [planner, bo, rae] };
 const pair = { crew: [planner, bo, cy, rae] };
@@ -290,8 +290,8 @@ test("when the task is closed its files can still be read, and are no longer cha
   await at.files.ended(at.room, turn);
   expect(await at.names("subtask/one")).toEqual(["a.txt", "rules.md"]);
   const { signal } = new AbortController();
-  expect(await at.files.use(at.room, turn, { kind: "read", path: "rules.md" }, signal)).toContain("be kind");
+  expect(await at.files.use(at.room, turn, { kind: "read", path: "rules.md" }, nowhere, signal)).toContain("be kind");
   const write = { kind: "write", path: "b.txt", content: "2" } as const;
-  expect(await at.files.use(at.room, turn, write, signal)).toMatch(/^Not written/);
+  expect(await at.files.use(at.room, turn, write, nowhere, signal)).toMatch(/^Not written/);
   await expect.poll(() => existsSync(at.folder("one.bo"))).toBe(false);
 });

@@ -31,7 +31,7 @@ describe("what is found, and how it is named", () => {
     ["a GitHub token", "a.sh", `git clone https://ghp_${token(36)}@github.com/a/b`],
     ["a GitHub token", "a.md", `github_pat_${token(22)}_${token(59)}`],
     ["a Slack token", "a.py", `token = "xoxb-${["123456789012", "1234567890123", token(24)].join("-")}"`],
-    ["an npm token", ".npmrc", `//registry.npmjs.org/:_authToken=npm_${token(36)}`],
+    ["an npm token", ".npmrc", `//registry.example.org/:_authToken=npm_${token(36)}`],
     ["an OpenAI API key", "a.ts", `sk-proj-${token(74)}${["T3Blbk", "FJ"].join("")}${token(74)}`],
     ["an OpenAI API key", "a.ts", `sk-proj-${token(48)}`],
     ["an API key", "a.ts", `apiKey: "sk-${token(32)}"`],

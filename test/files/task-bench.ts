@@ -8,7 +8,7 @@ import type { Input } from "../../src/core/input.ts";
 import type { CrewMember } from "../../src/core/world.ts";
 import { Files, type FilesOptions } from "../../src/files/files.ts";
 import { createGit, type Git } from "../../src/files/git.ts";
-import type { Author } from "../../src/files/port.ts";
+import type { Author, MayReach } from "../../src/files/port.ts";
 import { createSecretScanner } from "../../src/files/secrets.ts";
 import { openSandbox } from "../../src/files/sandbox/sandbox.ts";
 import { boss, defined } from "../core/scene.ts";
@@ -16,6 +16,8 @@ import { TaskScene, type TaskSceneOptions } from "../core/tasks/task-scene.ts";
 import { freshFolder } from "./support.ts";
 
 const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export const nowhere: MayReach = async (host) => `${host} is not for this test`;
 
 export class TaskBench {
   readonly scene: TaskScene;
@@ -85,7 +87,7 @@ export class TaskBench {
       sandbox: () =>
         openSandbox({
           mode: "none",
-          network: [],
+          network: false,
           seconds: 30,
           memoryBytes: 1e9,
           processes: 100,
@@ -141,7 +143,7 @@ export class TaskBench {
 
   /** A file tool in the agent's running turn. */
   use(agent: CrewMember, request: FileRequest): Promise<string> {
-    return this.files.use(this.room, this.#turn(agent), request, new AbortController().signal);
+    return this.files.use(this.room, this.#turn(agent), request, nowhere, new AbortController().signal);
   }
 
   write(agent: CrewMember, file: string, content: string): Promise<string> {

@@ -48,11 +48,11 @@ describe("the audit log in a room", () => {
     const [, , line = "", ...more] = auditText([entry({ detail })]).split("\n");
     expect(more).toEqual([]);
     expect(line).toBe(
-      "- 09:03 `ada`: tool `run_command`: ````a `b` ```c``` # d <script> [x](http://y) @room gnp.exe````",
+      "- 09:03 `ada`: tool `run_command`: ````a `b` ```c``` # d <script> [x](http://y) @room ⟨U+202E⟩gnp.exe⟨U+0007⟩````",
     );
     expect(auditText([entry({ detail: "`x`" })])).toContain(": `` `x` ``");
     expect(auditText([entry({ detail: "😀".repeat(200) })]).isWellFormed()).toBe(true);
-    expect(auditText([entry({ detail: "y".repeat(500) })])).toContain(`\`${"y".repeat(160)}…\``);
+    expect(auditText([entry({ detail: "y".repeat(500) })])).toContain(`\`${"y".repeat(79)}…${"y".repeat(80)}\``);
   });
 
   test("says so when there is nothing", () => {

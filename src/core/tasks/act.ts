@@ -6,7 +6,8 @@ import { inThread, markOf } from "../placement.ts";
 import { ask } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import { idFrom } from "../draft.ts";
-import { hasRuleFor, mayUse, permitted } from "../policy.ts";
+import { mayUse, permitted } from "../permits.ts";
+import { hasRuleFor } from "../policy.ts";
 import { putSession, sessionOfTurn } from "../turns.ts";
 import { type CrewMember, memberById } from "../world.ts";
 import { type Act, type Acting, epochOf, known, notNow } from "./acting.ts";
@@ -58,9 +59,11 @@ export function act(draft: Draft, input: Act): void {
 /** What the policy says against it. What nobody has made a rule for is left to the rules of tasks. */
 function notPermitted(draft: Draft, { session, call, action }: Act, member: CrewMember): string | undefined {
   const tool = toolOf[action.kind];
-  const about = "subtask" in action ? action.subtask : "";
   if (!hasRuleFor(draft.world, tool)) return undefined;
-  const reply = mayUse(draft, { session, call, tool, about }, member);
+  const about = "subtask" in action ? action.subtask : "";
+  const { kind: _kind, ...rest } = action;
+  const details = JSON.stringify(rest, undefined, 2);
+  const reply = mayUse(draft, { session, call, tool, about, details, exact: idFrom(details) }, member);
   return reply === permitted ? undefined : reply;
 }
 

@@ -29,6 +29,7 @@ import { may, refuse } from "../steering.ts";
 import { isClosed, subtasksOf } from "./derive.ts";
 import { putTask, touchSubtask } from "./ledger.ts";
 import { isOpen, type Subtask } from "./task.ts";
+import { code } from "../verbatim.ts";
 
 type Of<Kind extends OwnInput["kind"]> = Extract<OwnInput, { kind: Kind }>;
 
@@ -260,5 +261,5 @@ export function conflictLine({ path, kind, ours, theirs }: Conflict): string {
     side === undefined
       ? "somebody"
       : `${side.by}${side.subtask === undefined ? "" : ` (\`${side.subtask}\`)`} in ${side.commit.slice(0, 7)}`;
-  return `\`${path}\` (${kind}): on main by ${who(ours)}, here by ${who(theirs)}`;
+  return `${code(path)} (${kind}): on main by ${who(ours)}, here by ${who(theirs)}`;
 }

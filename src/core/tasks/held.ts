@@ -9,6 +9,7 @@ import { memberById } from "../world.ts";
 import { filesJob, filesOf, putFiles } from "./files.ts";
 import { tell } from "./give.ts";
 import type { Subtask } from "./task.ts";
+import { code } from "../verbatim.ts";
 
 type Held = Extract<OwnInput, { kind: "held" }>;
 
@@ -23,7 +24,7 @@ export function held(draft: Draft, input: Held): void {
   const others = fresh.filter(({ why }) => why !== "secret");
   const [first] = others;
   if (first === undefined) return;
-  const list = others.map(({ path, detail }) => `\n- \`${path}\`: ${detail}`).join("");
+  const list = others.map(({ path, detail }) => `\n- ${code(path)}: ${detail}`).join("");
   draft.notice(
     `${draft.state.room}:held:${subtask.id}:${keyOf(first)}`,
     `📎 **Not recorded in \`${subtask.id}\`:**${list}`,
@@ -39,7 +40,7 @@ function askForSecret(draft: Draft, subtask: Subtask, { agent }: Held, { path, d
   const name = memberById(draft.world, agent)?.name ?? agent;
   ask(draft, {
     matter: { kind: "secret", subtask: subtask.id, agent, path, sha256 },
-    text: `🔑 **\`${path}\` of ${name} looks like it holds ${detail}.** It is not recorded, and nobody else sees it. Record it all the same?`,
+    text: `🔑 **${code(path)} of ${name} looks like it holds ${detail}.** It is not recorded, and nobody else sees it. Record it all the same?`,
     timeout: "deny",
     ...inThread(subtask),
   });
@@ -58,8 +59,8 @@ export function secretJudged(draft: Draft, matter: Extract<AskMatter, { kind: "s
   if (member === undefined || subtask?.lease?.agent !== agent) return;
   const why = answer.why === "" ? "" : ` ${answer.why}`;
   const text = letIn
-    ? `${answer.by} lets \`${path}\` in: it is recorded. Go on, and hand in with submit_work.`
-    : `\`${path}\` looks like a secret and is not recorded.${why} Take the secret out (read it from the environment, say), or delete the file; then go on, and hand in with submit_work.`;
+    ? `${answer.by} lets ${code(path)} in: it is recorded. Go on, and hand in with submit_work.`
+    : `${code(path)} looks like a secret and is not recorded.${why} Take the secret out (read it from the environment, say), or delete the file; then go on, and hand in with submit_work.`;
   tell(draft, member, subtask.thread, `secret:${sha256}:${draft.now}`, text, {
     subtask: id,
     part: "work",

@@ -3,7 +3,7 @@ import { plannerOf } from "./team.ts";
 import type { Answer, Ask } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import { dayJudged } from "../budget.ts";
-import { permissionJudged } from "../policy.ts";
+import { permissionJudged } from "../permits.ts";
 import { hear } from "../turns.ts";
 import { memberById } from "../world.ts";
 import { askForPlan, cancelTask, close } from "./advance.ts";

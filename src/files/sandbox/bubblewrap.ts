@@ -50,7 +50,7 @@ export async function openBubblewrap(options: SandboxOptions): Promise<Bubblewra
       { path: `${nodeFolder}/bin:${systemPath}`, home: insideHome, temp: "/tmp" },
       options.env ?? [],
     ),
-    ...(options.network.length === 0 ? {} : proxyEnvironment(proxyPort)),
+    ...(options.network ? proxyEnvironment(proxyPort) : {}),
   };
   return async (command, proxy) => {
     const shown = { ...command, hidden: options.hidden };

@@ -1,40 +1,19 @@
-/** Which names commands may reach. */
+/** How a host that a command wants to reach is written, for rules and for people. */
 import { isIP } from "node:net";
 
-interface Rule {
-  readonly name: string;
-  readonly below: boolean;
-  readonly ports: readonly number[];
-}
+/** Longest name of the DNS. RFC 1035, section 2.3.4. */
+const nameChars = 253;
 
-const webPorts = [80, 443];
-
-function plain(name: string): string {
-  return name.toLowerCase().replace(/\.$/, "");
-}
-
-function ruleOf(entry: string): Rule {
-  // Only a name with one colon carries a port: an IPv6 address has more.
-  const port = /^[^:]+:(\d{1,5})$/.exec(entry)?.[1];
-  const name = plain(port === undefined ? entry : entry.slice(0, entry.lastIndexOf(":")));
-  const below = name.startsWith("*.");
-  return { name: below ? name.slice(1) : name, below, ports: port === undefined ? webPorts : [Number(port)] };
-}
+/** Letters, digits and hyphens; underscores, too, which some names have. Others come as Punycode. */
+const plainName = /^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?$/;
 
 /**
- * Decides by name and port. `*.example.org` allows every name below `example.org`, not itself. An address counts only
- * where it is listed as such: an allowed name does not open its address to those who ask for it directly.
+ * `name:port` in lower case, without the root's dot; an address of version 6 in brackets, and as short as it gets.
+ * `undefined` for what is neither a name nor an address: it never gets to rules, people or the resolver.
  */
-export function allowList(entries: readonly string[]): (name: string, port: number) => boolean {
-  const rules = entries.map(ruleOf);
-  return (asked, port) => {
-    const name = plain(asked);
-    return rules.some(
-      (rule) =>
-        rule.ports.includes(port) &&
-        (rule.below
-          ? isIP(name) === 0 && name.endsWith(rule.name) && name.length > rule.name.length
-          : name === rule.name),
-    );
-  };
+export function hostOf(name: string, port: number): string | undefined {
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) return undefined;
+  if (isIP(name) === 6) return name.includes("%") ? undefined : `${new URL(`http://[${name}]/`).hostname}:${port}`;
+  const plain = name.toLowerCase().replace(/\.$/, "");
+  return plain.length <= nameChars && plainName.test(plain) ? `${plain}:${port}` : undefined;
 }

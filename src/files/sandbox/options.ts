@@ -5,10 +5,10 @@ export interface SandboxOptions {
   /** `required`: behind walls or not at all. `none`: without walls, but with the same environment and limits. */
   readonly mode: "required" | "none";
   /**
-   * Names that commands may reach over HTTP and HTTPS: `registry.example.org`, `*.example.org` (any name below it), either
-   * with `:port` for another port than 80 and 443. Empty: no network at all, not even the machine's own loopback.
+   * Whether commands have a way out over HTTP and HTTPS, to what their `mayReach` lets them reach. Otherwise there is no
+   * network at all, not even the machine's own loopback.
    */
-  readonly network: readonly string[];
+  readonly network: boolean;
   /** Longest time of a command. */
   readonly seconds: number;
   /** Memory of all processes of a command together. */
@@ -21,7 +21,7 @@ export interface SandboxOptions {
   readonly hidden: readonly string[];
   /** Names of variables of this process that commands see as well. Default: none. */
   readonly env?: readonly string[];
-  /** Addresses of an allowed name. Default: the machine's resolver, without loopback and link-local addresses. */
+  /** Addresses of a name that may be reached. Default: the machine's resolver, without loopback and link-local addresses. */
   readonly resolve?: (name: string) => Promise<readonly string[]>;
   readonly log: Pick<Logger, "debug" | "warn">;
 }

@@ -1,7 +1,7 @@
 /**
- * The way out for commands that may reach some names: an HTTP proxy that knows `CONNECT` and plain requests. Behind
- * bubblewrap a command has no other network than the pipe to it. The name is resolved here, once, and that address is
- * used: a command's own idea of where a name leads does not count.
+ * The way out for commands: an HTTP proxy that knows `CONNECT` and plain requests. Behind bubblewrap a command has no other
+ * network than the pipe to it. Whether a name may be reached is decided before it is resolved: a name alone can carry a
+ * secret out. It is resolved here, once, and that address is used: a command's own idea of where a name leads does not count.
  */
 import { lookup } from "node:dns/promises";
 import { createServer, request as httpRequest } from "node:http";
@@ -9,7 +9,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { BlockList, connect, isIP } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { reasonOf } from "../../core/errors.ts";
-import { allowList } from "./names.ts";
+import type { MayReach } from "../port.ts";
+import { hostOf } from "./names.ts";
 import type { SandboxOptions } from "./options.ts";
 
 /** Where a name of the outside must not lead: this machine, and what a cloud tells about it. */
@@ -58,11 +59,10 @@ export interface Proxy extends AsyncDisposable {
 
 /** @param socket Path of a Unix socket to listen on. Without: a free port of 127.0.0.1. */
 export async function openProxy(
-  options: Pick<SandboxOptions, "network" | "resolve" | "log">,
+  { log, resolve = resolveOutside }: Pick<SandboxOptions, "resolve" | "log">,
+  mayReach: MayReach = async (host) => `${host} is not among the hosts that commands may reach`,
   socket?: string,
 ): Promise<Proxy> {
-  const { log, resolve = resolveOutside } = options;
-  const allows = allowList(options.network);
   const sockets = new Set<{ destroy(): unknown }>();
   const track = (socket: Socket): void => {
     sockets.add(socket);
@@ -72,9 +72,13 @@ export async function openProxy(
 
   /** The address to connect to, or why not. */
   async function addressOf(name: string, port: number): Promise<{ address: string } | { refused: string }> {
-    if (!allows(name, port)) {
-      log.debug({ name, port }, "a command asked for a name that is not allowed");
-      return { refused: `${name}:${port} is not among the names that commands may reach` };
+    const host = hostOf(name, port);
+    if (host === undefined) return { refused: "this is no name of a host" };
+    if (isIP(name) !== 0 && isInner(name)) return { refused: `${host} is not outside of this machine` };
+    const refused = await mayReach(host);
+    if (refused !== undefined) {
+      log.debug({ host }, "a command asked for a host that it may not reach");
+      return { refused };
     }
     if (isIP(name) !== 0) return { address: name };
     const [address] = await resolve(name);

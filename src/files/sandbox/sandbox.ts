@@ -44,11 +44,10 @@ async function behindBubblewrap(options: SandboxOptions): Promise<Sandbox> {
   return {
     kind: "bubblewrap",
     async run(command) {
-      if (options.network.length === 0)
-        return execute(await launch(command, undefined), options, keeping, command.signal);
+      if (!options.network) return execute(await launch(command, undefined), options, keeping, command.signal);
       await using folder = await openTemporaryHome();
       const socket = join(folder.path, "proxy.sock");
-      await using _proxy = await openProxy(options, socket);
+      await using _proxy = await openProxy(options, command.mayReach, socket);
       return await execute(await launch(command, socket), options, keeping, command.signal);
     },
   };
@@ -61,14 +60,14 @@ async function behindSeatbelt(options: SandboxOptions): Promise<Sandbox> {
     kind: "seatbelt",
     async run(command) {
       await using home = await openTemporaryHome();
-      if (options.network.length === 0)
+      if (!options.network)
         return await execute(
           await seatbeltLaunch(command, options, home.path, undefined),
           options,
           keeping,
           command.signal,
         );
-      await using proxy = await openProxy(options);
+      await using proxy = await openProxy(options, command.mayReach);
       return await execute(
         await seatbeltLaunch(command, options, home.path, proxy.port),
         options,
@@ -117,7 +116,7 @@ async function complaintOf(sandbox: Sandbox): Promise<string | undefined> {
 
 async function openOnLinux(options: SandboxOptions): Promise<Sandbox> {
   // The pipe to the proxy is socat's work.
-  const needed = options.network.length === 0 ? [bubblewrap] : [bubblewrap, "socat"];
+  const needed = options.network ? [bubblewrap, "socat"] : [bubblewrap];
   const there = await Promise.all(needed.map(isInstalled));
   const missing = needed.filter((_, index) => there[index] !== true);
   if (missing.length > 0) {

@@ -1,6 +1,6 @@
 /** The file that an `m.image`, `m.file`, `m.audio` or `m.video` carries. */
 import { asMxcUri, type MxcUri } from "../../core/ids.ts";
-import { singleLine } from "./text.ts";
+import { singleLine } from "../../core/text.ts";
 
 export interface Attachment {
   readonly mxc: MxcUri;

@@ -6,7 +6,7 @@ import type { EventId, MxcUri, UserId } from "../../core/ids.ts";
 import { renderMarkdown } from "./markdown.ts";
 import { mentionsOf, type Members, type Mentions } from "./mentions.ts";
 import { fitsEvent } from "./size.ts";
-import { cleanText, singleLine, truncate } from "./text.ts";
+import { cleanText, singleLine, truncate } from "../../core/text.ts";
 
 /** Crewroom's typed part of a message, beside what people read. */
 export type Extra = { readonly [key: `dev.crewroom.${string}`]: unknown };

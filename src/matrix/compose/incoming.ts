@@ -5,7 +5,7 @@
 import { asEventId, asUserId, type EventId, type UserId } from "../../core/ids.ts";
 import { attachmentIn, type Attachment } from "./attachment.ts";
 import { maxMentions, userIdAt } from "./mentions.ts";
-import { cleanText } from "./text.ts";
+import { cleanText } from "../../core/text.ts";
 
 export interface IncomingMessage {
   /** `m.text`, `m.notice`, `m.emote`, `m.image`, …; unknown kinds keep their name and their text. */

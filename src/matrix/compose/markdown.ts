@@ -3,7 +3,8 @@ import MarkdownIt, { type Token } from "markdown-it";
 import { asMxcUri, type UserId } from "../../core/ids.ts";
 import { mentionEnv, mentionRule, type Members } from "./mentions.ts";
 import { sanitiseHtml } from "./sanitise.ts";
-import { cleanText, escapeHtml } from "./text.ts";
+import { cleanText } from "../../core/text.ts";
+import { escapeHtml } from "./escape.ts";
 
 export interface Rendered {
   /** The markdown itself, which reads well in a client without HTML. */

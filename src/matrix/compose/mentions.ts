@@ -4,7 +4,8 @@
  */
 import type { MarkdownIt, StateInline } from "markdown-it";
 import { asUserId, type UserId } from "../../core/ids.ts";
-import { escapeHtml, singleLine } from "./text.ts";
+import { singleLine } from "../../core/text.ts";
+import { escapeHtml } from "./escape.ts";
 
 /** Display names by user id, of everybody who may become a pill. An empty name shows the id. */
 export type Members = ReadonlyMap<UserId, string>;

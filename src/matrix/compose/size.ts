@@ -1,5 +1,5 @@
 /** What fits into an event, and what to say instead of a text that does not. */
-import { cleanText, truncate } from "./text.ts";
+import { cleanText, truncate } from "../../core/text.ts";
 
 /** Spec, "Size limits": a whole event as canonical JSON. */
 const maxEventBytes = 65_536;

@@ -3,7 +3,7 @@ import { mkdtemp, mkdir, readdir, readFile, realpath, rm, writeFile } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setInterval } from "node:timers/promises";
-import type { CommandResult, Sandbox } from "../../../src/files/port.ts";
+import type { CommandResult, MayReach, Sandbox } from "../../../src/files/port.ts";
 import { findGroupParents } from "../../../src/files/sandbox/group-parents.ts";
 import { bridgeOf } from "../../../src/files/sandbox/group.ts";
 import { openSandbox } from "../../../src/files/sandbox/sandbox.ts";
@@ -15,7 +15,7 @@ export const quiet = { debug: () => undefined, warn: () => undefined };
 export function optionsFor(more: Partial<SandboxOptions> = {}): SandboxOptions {
   return {
     mode: "required",
-    network: [],
+    network: false,
     seconds: 20,
     memoryBytes: 1024 * megabyte,
     processes: 128,
@@ -28,7 +28,7 @@ export function optionsFor(more: Partial<SandboxOptions> = {}): SandboxOptions {
 
 /** Whether walls can be built here. Says so when not, since their tests are left out then. */
 export async function wallsWork(): Promise<boolean> {
-  const sandbox = await openSandbox(optionsFor({ network: ["example.org"] }));
+  const sandbox = await openSandbox(optionsFor({ network: true }));
   if (sandbox.kind === "bubblewrap") return true;
   process.stderr.write(
     "The tests of the sandbox's walls are left out: no bubblewrap or socat works on this machine.\n",
@@ -64,11 +64,12 @@ export interface Asked {
   readonly writable?: boolean;
   readonly readable?: readonly string[];
   readonly signal?: AbortSignal;
+  readonly mayReach?: MayReach;
 }
 
 export function run(sandbox: Sandbox, root: string, command: string, asked: Asked = {}): Promise<CommandResult> {
-  const { writable = true, readable = [], signal = new AbortController().signal } = asked;
-  return sandbox.run({ command, root, writable, readable, signal });
+  const { writable = true, readable = [], signal = new AbortController().signal, ...more } = asked;
+  return sandbox.run({ command, root, writable, readable, signal, ...more });
 }
 
 /** Processes on this machine, in whatever namespace, with this word among their arguments. */

@@ -1,8 +1,8 @@
 /**
- * Text that is shown as it is, inside markdown: names, paths and diffs that are a stranger's. Nothing in it becomes markup,
- * a link or a mention, or changes how the text around it reads.
+ * Text that is shown as it is, inside markdown: commands, names, paths and diffs of agents and strangers. Nothing in it
+ * becomes markup, a link or a mention, or changes how the text around it reads.
  */
-import { cleanText, singleLine, truncate } from "./text.ts";
+import { singleLine, truncate } from "./text.ts";
 
 /**
  * As code in a line. A long text loses its middle: of a path, beginning and end say most.
@@ -25,17 +25,19 @@ export function escaped(text: string, maxChars = 160): string {
 
 /** As a block of code in that language. */
 export function fenced(text: string, language: string): string {
-  const block = visible(cleanText(text)).replace(/\n+$/, "");
+  const block = visible(text).replace(/\n+$/, "");
   const fence = "`".repeat(Math.max(3, longestRun(block) + 1));
   return `${fence}${language}\n${block}\n${fence}`;
 }
 
-/** Marks of writing direction, which can make code read as what it is not, and empty characters get names that can be seen. */
+/** Whatever has no shape of its own, but for tabs and line breaks: controls, marks of writing direction, empty characters. */
+const unseen = /(?![\t\n])[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
+
+/** What cannot be seen, and could make code read as what it is not, gets a name. */
 function visible(text: string): string {
-  return text.replaceAll(
-    /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g,
-    (mark) => `⟨U+${mark.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`,
-  );
+  return text
+    .replaceAll(/\r\n/g, "\n")
+    .replaceAll(unseen, (mark) => `⟨U+${(mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 }
 
 function shortened(text: string, maxChars: number): string {
