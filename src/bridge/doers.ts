@@ -21,7 +21,7 @@ import type { Rooms } from "../rooms/rooms.ts";
 export interface DoersOptions {
   readonly server: string;
   readonly messenger: () => Messenger;
-  readonly entrance: () => Pick<Entrance, "adopt" | "join" | "missed" | "reject" | "follow" | "invite">;
+  readonly entrance: () => Pick<Entrance, "adopt" | "join" | "reject" | "follow" | "invite">;
   readonly settling: () => Pick<Settling, "headquarters">;
   readonly taskRooms: () => Pick<TaskRooms, "open">;
   readonly audit: () => Pick<AuditReader, "read">;
@@ -93,11 +93,6 @@ export function createDoers(parts: DoersOptions): Doers {
       try {
         await learn(room, effect, signal);
         metrics.joins.inc({ outcome: "joined" });
-        // What was pushed after the read-back and before the line above met a room that was not known yet, and was passed
-        // over. Only words count: a membership that is decided late could undo a newer one.
-        for (const input of await parts.entrance().missed(room, effect, signal)) {
-          if (input.kind === "message") await parts.rooms().put(room, input);
-        }
         return undefined;
       } catch (thrown) {
         if (!signal.aborted) metrics.joins.inc({ outcome: "failed" });

@@ -8,6 +8,7 @@ import { Draft, type Note } from "./draft.ts";
 import type { Effect, Fleeting } from "./effect.ts";
 import { outdated, type Input, type MatrixInput, type OwnInput } from "./input.ts";
 import { caughtUp, encryption, joined, member, power, tombstone } from "./membership.ts";
+import { comesEarly, withEarly } from "./early.ts";
 import { acl, isHeard, moderated } from "./moderation.ts";
 import { done, failed, recalled, turnEnded, turnSpeaks, used } from "./outcome.ts";
 import { edit, message, reaction, redaction } from "./people.ts";
@@ -65,7 +66,7 @@ function goOn(draft: Draft, input: Input): void {
 
 /** An event is handled once. It is remembered only when it changed something: passing it over twice does no harm. */
 function fromMatrix(draft: Draft, input: MatrixInput): void {
-  if (!concernsUs(draft, input) || !draft.handle(input.event)) return;
+  if (!concernsUs(draft, input) || comesEarly(draft, input) || !draft.handle(input.event)) return;
   if (isHeard(draft, input)) matrixInput(draft, input);
   if (draft.changed) draft.markHandled(input.event);
 }
@@ -101,7 +102,7 @@ function ownInput(draft: Draft, input: OwnInput): void {
         return;
       }
       joined(draft, input);
-      for (const missed of input.missed) fromMatrix(draft, missed);
+      for (const missed of withEarly(draft, input.missed)) fromMatrix(draft, missed);
       caughtUp(draft, input);
       return;
     case "turnSpeaks":

@@ -2,6 +2,7 @@
 import type { Draft } from "./draft.ts";
 import type { Carried, Heard, Join } from "./effect.ts";
 import { ask, type Ask } from "./asks.ts";
+import { forgetEarly } from "./early.ts";
 import type { AgentId, EffectId, EventId, UserId } from "./ids.ts";
 import { serverOf } from "./ids.ts";
 import type { Member, OwnInput, PowerChange, Snapshot, Tombstone } from "./input.ts";
@@ -108,6 +109,7 @@ function invited(draft: Draft, input: Member): void {
     draft.notes.push({ kind: "refused", user: input.sender });
     return;
   }
+  forgetEarly(draft);
   seat(draft, input.user, "invited", input.direct);
   draft.countChange();
   draft.emit(joinOf(draft, input));

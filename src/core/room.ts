@@ -3,6 +3,7 @@ import type { Heard } from "./effect.ts";
 import type { AgentId, EffectId, EventId, RoomId, SessionId, TurnId, UserId } from "./ids.ts";
 import type { Ask } from "./asks.ts";
 import type { Cost, RoomSpending } from "./budget.ts";
+import type { MatrixInput } from "./input.ts";
 import type { Grant } from "./policy.ts";
 import type { PowerLevels } from "./power.ts";
 import type { ServerAcl } from "./server-acl.ts";
@@ -119,6 +120,8 @@ export interface RoomState {
   readonly toldEncrypted: boolean;
   readonly breaker: Breaker;
   readonly replacedBy?: RoomId;
+  /** What was said while the first of ours is on its way in, oldest first: only the room's state tells whom it is for. */
+  readonly early?: readonly MatrixInput[];
   /** Questions that wait for a person. */
   readonly asks?: readonly Ask[];
   /** Questions asked so far; makes the next one's id. */

@@ -72,12 +72,12 @@ export class Entrance {
       () => this.#enter(room, join.as, join.via, signal),
     );
     const snapshot = await this.#snapshot(room, join.as, signal);
-    const missed = await this.missed(room, join, signal);
+    const missed = await this.#missed(room, join, signal);
     return { kind: "joined", user: join.as, snapshot, missed, attempts: isLate() ? tries : 1 };
   }
 
   /** What came into the room since the invite, oldest first. */
-  async missed(room: RoomId, { as, invite }: Join, signal: AbortSignal): Promise<readonly MatrixInput[]> {
+  async #missed(room: RoomId, { as, invite }: Join, signal: AbortSignal): Promise<readonly MatrixInput[]> {
     const { reads, decode } = this.#options;
     const events = await this.#retrying(signal, undefined, undefined, () =>
       reads.messagesSince(room, as, invite, missedLimit, { signal }),

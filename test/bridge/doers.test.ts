@@ -56,7 +56,6 @@ function doersOf(rooms: Rooms, entrance: Partial<Entrances>, more: Partial<Doers
     entrance: () => ({
       adopt: unused,
       join: unused,
-      missed: unused,
       reject: unused,
       follow: unused,
       invite: unused,
@@ -69,21 +68,22 @@ function doersOf(rooms: Rooms, entrance: Partial<Entrances>, more: Partial<Doers
 const members = [anna, ada.user].map((user) => ({ user, membership: "join" as const }));
 const snapshot = { version: "11", creators: [], power: {}, encrypted: false, members };
 
-test("what is pushed while a join reads back, into a room that is not known yet, is answered all the same", async () => {
+test("what is pushed while a join reads back, into a room that is not known yet, is answered all the same, in its order", async () => {
   const { rooms, due, effect, scene } = await invitedAda();
-  const hello = scene.message("hello");
+  const [before, hello, after] = [scene.message("before"), scene.message("hello"), scene.message("after")];
   const doers = doersOf(rooms, {
-    // The room is read, and only then comes the person's first word.
+    // The room is read, and meanwhile comes what was read already, and what was not.
     join: async () => {
-      await rooms.put(room, hello);
-      return { kind: "joined", user: ada.user, snapshot, missed: [], attempts: 1 };
+      for (const pushed of [hello, after, hello]) await rooms.put(room, pushed);
+      return { kind: "joined", user: ada.user, snapshot, missed: [before, hello], attempts: 1 };
     },
-    missed: async () => [hello],
   });
   await doers.join(room, effect, new AbortController().signal);
   await rooms.put(room, { kind: "done", effect: effect.id });
 
-  expect(due.filter(({ kind }) => kind === "turn")).toMatchObject([{ messages: [{ text: "hello" }] }]);
+  expect(due.filter(({ kind }) => kind === "turn")).toMatchObject([
+    { messages: [{ text: "before" }, { text: "hello" }, { text: "after" }] },
+  ]);
 });
 
 test("a mute that comes while the room is read is not undone by what was read before it", async () => {
@@ -98,7 +98,6 @@ test("a mute that comes while the room is read is not undone by what was read be
       await rooms.put(room, { kind: "power", event: event("mute"), sender: anna, ts: 0, power: muted });
       return { kind: "joined", user: ada.user, snapshot, missed: [], attempts: 1 };
     },
-    missed: async () => [],
   });
   await doers.join(room, effect, new AbortController().signal);
   await rooms.put(room, scene.message("hello"));
