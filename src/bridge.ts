@@ -211,6 +211,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
     homeserver,
     reads,
     ensure: (user) => users.ensure(user),
+    isOwn: (user) => users.has(user),
     decode: (events) => decode(events).map(({ input }) => input),
     retry,
     attempts: limits.join_attempts,

@@ -21,7 +21,7 @@ import type { Rooms } from "../rooms/rooms.ts";
 export interface DoersOptions {
   readonly server: string;
   readonly messenger: () => Messenger;
-  readonly entrance: () => Pick<Entrance, "adopt" | "join" | "reject" | "follow" | "invite">;
+  readonly entrance: () => Pick<Entrance, "adopt" | "join" | "stragglers" | "reject" | "follow" | "invite">;
   readonly settling: () => Pick<Settling, "headquarters">;
   readonly taskRooms: () => Pick<TaskRooms, "open">;
   readonly audit: () => Pick<AuditReader, "read">;
@@ -93,6 +93,9 @@ export function createDoers(parts: DoersOptions): Doers {
       try {
         await learn(room, effect, signal);
         metrics.joins.inc({ outcome: "joined" });
+        // Nothing waits for this: what was heard already is being answered.
+        for (const input of await parts.entrance().stragglers(room, effect, signal))
+          await parts.rooms().put(room, input);
         return undefined;
       } catch (thrown) {
         if (!signal.aborted) metrics.joins.inc({ outcome: "failed" });

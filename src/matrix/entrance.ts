@@ -9,6 +9,7 @@ import type { Homeserver } from "./homeserver.ts";
 import { HomeserverError, laterPerhaps } from "./homeserver-error.ts";
 import { OwnRooms } from "./own-rooms.ts";
 import type { Reads } from "./reads.ts";
+import { stragglersOf } from "./stragglers.ts";
 import { type Retry, retrying, type RetryOptions } from "./retry.ts";
 
 export type Joined = Extract<OwnInput, { kind: "joined" }>;
@@ -18,6 +19,8 @@ export interface EntranceOptions {
   readonly reads: Reads;
   /** Makes sure that one of our users exists. */
   readonly ensure: (user: UserId) => Promise<void>;
+  /** Whether a user is the bot or one of the agents. */
+  readonly isOwn: (user: UserId) => boolean;
   /** Inputs in events that were read back, in order. */
   readonly decode: (events: readonly unknown[]) => readonly MatrixInput[];
   readonly retry: Omit<RetryOptions, "signal" | "attempts">;
@@ -37,6 +40,8 @@ const lateAfterMs = 5_000;
  * would wait for ever.
  */
 const remoteInviteMs = 2_000;
+/** What is said while a join is on its way is kept by the other server within that time, also by a busy one. */
+const stragglersMs = 2_000;
 /** Of a replaced room, for who is not the first of ours: how often joining is tried before it is left to an invite. */
 const attemptsOfOthers = 3;
 /** Events that are read back after a join, at most. */
@@ -74,6 +79,21 @@ export class Entrance {
     const snapshot = await this.#snapshot(room, join.as, signal);
     const missed = await this.#missed(room, join, signal);
     return { kind: "joined", user: join.as, snapshot, missed, attempts: isLate() ? tries : 1 };
+  }
+
+  /** Words that our homeserver was not told of, because they were said while another server let us in. */
+  async stragglers(room: RoomId, { as, inviter }: Join, signal: AbortSignal): Promise<readonly MatrixInput[]> {
+    if (serverOf(inviter) === serverOf(as)) return [];
+    await delay(stragglersMs, undefined, { signal });
+    const { reads, decode, isOwn } = this.#options;
+    try {
+      const events = await stragglersOf(reads, room, as, isOwn, { signal });
+      return decode(events).filter(({ kind }) => kind === "message");
+    } catch (thrown) {
+      // They come with the next word that somebody says there.
+      if (thrown instanceof HomeserverError) return [];
+      throw thrown;
+    }
   }
 
   /** What came into the room since the invite, oldest first. */

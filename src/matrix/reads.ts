@@ -37,6 +37,12 @@ export interface Reads {
    */
   messagesSince(room: RoomId, as: UserId, invite: EventId, limit?: number, call?: Call): Promise<unknown[]>;
   /**
+   * The first event of that time or later, undecoded; `undefined`: none. Where our homeserver knows of none, it asks the others
+   * in the room. Spec: "Finding the closest event by timestamp".
+   * @param ts Milliseconds since the epoch.
+   */
+  eventFrom(room: RoomId, as: UserId, ts: number, call?: Call): Promise<unknown>;
+  /**
    * The newest messages, at most `limit` (1 to 100), oldest first; edits applied, redacted ones left out. With `thread` only
    * of that thread, its root first, however many came after it.
    */
@@ -131,6 +137,19 @@ export function createReads(options: ReadsOptions): Reads {
       const answers = await recentIn(path, as, {}, most - root.length, call);
       return [...root, ...answers.newest(most - root.length)];
     },
+    async eventFrom(room, as, ts, call = {}) {
+      const path = v1 + pathOf`/rooms/${room}/timestamp_to_event`;
+      try {
+        const found = asObject(await get(path, as, { ts: String(ts), dir: "f" }, call));
+        const event = found?.["event_id"];
+        return typeof event === "string"
+          ? await get(v3 + pathOf`/rooms/${room}/event/${event}`, as, {}, call)
+          : undefined;
+      } catch (thrown) {
+        if (thrown instanceof HomeserverError && thrown.status === 404) return undefined;
+        throw thrown;
+      }
+    },
     async messagesSince(room, as, invite, limit = 100, call = {}) {
       const path = v3 + pathOf`/rooms/${room}/messages`;
       const newestFirst: unknown[] = [];
@@ -156,7 +175,7 @@ function notBefore(events: readonly unknown[], ts: number): unknown[] {
   return events.filter((event) => (timestampOf(event) ?? 0) >= ts);
 }
 
-function timestampOf(event: unknown): number | undefined {
+export function timestampOf(event: unknown): number | undefined {
   const ts = asObject(event)?.["origin_server_ts"];
   return typeof ts === "number" ? ts : undefined;
 }

@@ -56,6 +56,7 @@ function doersOf(rooms: Rooms, entrance: Partial<Entrances>, more: Partial<Doers
     entrance: () => ({
       adopt: unused,
       join: unused,
+      stragglers: async () => [],
       reject: unused,
       follow: unused,
       invite: unused,

@@ -40,6 +40,7 @@ function entrance(): Entrance {
     homeserver: real.homeserver,
     reads: real.reads,
     ensure: (one) => real.users.ensure(one),
+    isOwn: (one) => real.users.has(one),
     decode: () => [],
     retry,
     attempts: 2,

@@ -188,6 +188,20 @@ test("What was said between the invite and the join is read back, and nothing fr
   expect(missed.map(({ type, content }) => content.body ?? type)).toEqual(["one", "two", "m.room.member"]);
 });
 
+test("An event is found by its time, and nothing after the last", async () => {
+  const place = await newRoom([ada]);
+  const said = await homeserver.send(place, bot, "m.room.message", says("when?"), "when");
+  const found = (await reads.eventFrom(place, ada, 0)) as { type: string };
+  expect(found.type).toBe("m.room.create");
+  const { origin_server_ts: ts } = (await homeserver.request({
+    method: "GET",
+    path: `/_matrix/client/v3/rooms/${encodeURIComponent(place)}/event/${encodeURIComponent(said)}`,
+    as: ada,
+  })) as { origin_server_ts: number };
+  expect(await reads.eventFrom(place, ada, ts)).toMatchObject({ event_id: said });
+  expect(await reads.eventFrom(place, ada, ts + 1)).toBeUndefined();
+});
+
 test("Redactions, receipts, typing, aliases and leaving go through", async () => {
   const place = await newRoom([ada], { room_alias_name: "crewroom-test" });
   expect(await homeserver.resolveAlias(alias("#crewroom-test:localhost"))).toBe(place);
