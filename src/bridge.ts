@@ -14,7 +14,7 @@ import { StoreWatch } from "./bridge/store-watch.ts";
 import { createThinking } from "./bridge/thinking.ts";
 import { loadRolePrompts } from "./config/role-prompts.ts";
 import type { Config } from "./config/schema.ts";
-import { asCrewError, type CrewError } from "./core/errors.ts";
+import { asCrewError, type CrewError, reasonOf } from "./core/errors.ts";
 import { botUserId, type EffectId, type EventId, type RoomId } from "./core/ids.ts";
 import type { RoomState } from "./core/room.ts";
 import { nextDeadline } from "./core/tasks/deadlines.ts";
@@ -31,6 +31,7 @@ import { Outage } from "./matrix/outage.ts";
 import { OwnUsers } from "./matrix/own-users.ts";
 import { createReads } from "./matrix/reads.ts";
 import { Rules } from "./matrix/rules.ts";
+import { OwnState } from "./matrix/own-state.ts";
 import { Receipts } from "./matrix/receipts.ts";
 import type { Registration } from "./matrix/registration.ts";
 import { retrying, type RetryOptions } from "./matrix/retry.ts";
@@ -155,6 +156,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
       turns: () => turns,
       intake: () => intake,
       rooms: () => rooms,
+      ownState: () => ownState,
       metrics,
     }),
     fleeting: (room, effect) => {
@@ -205,6 +207,14 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
     retry,
     inFlight: limits.sends_in_flight,
     metrics,
+  });
+  const ownState = new OwnState({
+    bot,
+    after: clock.after,
+    onStrange: (room, type, key, content) =>
+      void rooms.put(room, { kind: "overwritten", type, key, content }).catch((thrown: unknown) => {
+        log.error({ room, type, key, reason: reasonOf(thrown) }, "older state in a room could not be looked at");
+      }),
   });
   const receipts = new Receipts({ homeserver, after: clock.after, log });
   const entrance = new Entrance({
@@ -321,6 +331,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
       outage.report(true);
       // Before all else in it: whom a new rule fits is not heard from here on.
       policyLists.take(transaction.events);
+      ownState.take(transaction.events);
       try {
         await intake.accept(raw, decode(transaction.events), arrivedAt);
       } catch (thrown) {
@@ -344,6 +355,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
   parts.defer(() => ending.abort());
   parts.use(dispatcher);
   parts.use(receipts);
+  parts.use(ownState);
   parts.defer(() => (outage.up ? dispatcher.drain(limits.drain_seconds * 1_000) : undefined));
   parts.use(intake);
   parts.use(policyLists);

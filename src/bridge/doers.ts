@@ -6,6 +6,7 @@ import type { Turns } from "../crew/turns.ts";
 import type { Entrance, Joined } from "../matrix/entrance.ts";
 import { HomeserverError } from "../matrix/homeserver-error.ts";
 import type { Messenger } from "../matrix/messenger.ts";
+import type { OwnState } from "../matrix/own-state.ts";
 import type { Settling } from "../matrix/settling.ts";
 import type { TaskRooms } from "../matrix/task-rooms.ts";
 import { until } from "../until.ts";
@@ -29,6 +30,7 @@ export interface DoersOptions {
   readonly turns: () => Turns;
   readonly intake: () => Intake;
   readonly rooms: () => Rooms;
+  readonly ownState: () => Pick<OwnState, "wrote">;
   readonly metrics: Metrics;
 }
 
@@ -126,7 +128,11 @@ export function createDoers(parts: DoersOptions): Doers {
       return "later";
     },
 
-    state: (room, effect, signal) => parts.messenger().setState(room, bot, effect, signal),
+    state: async (room, effect, signal) => {
+      const event = await parts.messenger().setState(room, bot, effect, signal);
+      parts.ownState().wrote(event);
+      return event;
+    },
 
     react: (room, effect, signal) => parts.messenger().react(room, effect, signal),
 

@@ -21,6 +21,7 @@ import { committed, filesTrouble, published } from "./tasks/files.ts";
 import { held } from "./tasks/held.ts";
 import { filesDone } from "./tasks/merging.ts";
 import { taskOpened, taskRoom } from "./tasks/open.ts";
+import { overwritten } from "./tasks/overwritten.ts";
 import { budget } from "./tasks/budget.ts";
 import { tick } from "./tasks/patrol.ts";
 import { renew } from "./tasks/turn-over.ts";
@@ -143,6 +144,8 @@ function ownInput(draft: Draft, input: OwnInput): void {
       return permit(draft, input);
     case "leaveWanted":
       return leaveWanted(draft, input);
+    case "overwritten":
+      return overwritten(draft, input);
     case "recalled":
       return recalled(draft, input);
     case "tick":

@@ -245,6 +245,13 @@ export type OwnInput =
     }
   /** A job of the files is done. */
   | { readonly kind: "filesDone"; readonly effect: EffectId; readonly result: FilesResult }
+  /** State of the bot's that stands in the room and was not written by this process. */
+  | {
+      readonly kind: "overwritten";
+      readonly type: string;
+      readonly key: string;
+      readonly content: Readonly<Record<string, unknown>>;
+    }
   /** What the audit log says, as text for the room. */
   | { readonly kind: "recalled"; readonly effect: EffectId; readonly text: string }
   /** Something of the files did not work, and the room should know: told once for each `id`. */

@@ -50,6 +50,7 @@ function doersOf(rooms: Rooms, entrance: Partial<Entrances>, more: Partial<Doers
     filing: unused,
     audit: unused,
     turns: unused,
+    ownState: unused,
     intake: unused,
     rooms: () => rooms,
     metrics: createMetrics(),

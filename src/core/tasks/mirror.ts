@@ -19,7 +19,8 @@ export function mirror(draft: Draft): void {
   if (draft.state.task === undefined) return;
   for (const { id } of Object.values(draft.state.task.subtasks)) mirrorSubtask(draft, id);
   const { task } = draft.state;
-  const topic = roomTopic(task);
+  // Read before anything is remembered: the version is a part of what is shown.
+  const topic = { topic: roomTopic(task) };
   state(
     draft,
     "task",
@@ -28,19 +29,16 @@ export function mirror(draft: Draft): void {
     taskContent(draft, task),
     taskContent(draft, { ...task, version: 0, spent: {} }),
   );
-  if (task.files?.head !== undefined)
-    state(
-      draft,
-      "head",
-      "dev.crewroom.head",
-      "",
-      { v: 1, ...task.files.head, branches: task.files.heads },
-      task.files.head,
-    );
+  const { head } = task.files ?? {};
+  if (head !== undefined) state(draft, "head", "dev.crewroom.head", "", headContent(task), head);
   for (const member of draft.world.crew.values()) mirrorAgent(draft, member);
   state(draft, "name", "m.room.name", "", { name: roomName(task) });
-  state(draft, "topic", "m.room.topic", "", { topic });
+  state(draft, "topic", "m.room.topic", "", topic);
   mirrorStatus(draft);
+}
+
+function headContent({ files }: Task): Readonly<Record<string, unknown>> {
+  return { v: 1, ...files?.head, branches: files?.heads };
 }
 
 /**
@@ -62,7 +60,8 @@ function mirrorSubtask(draft: Draft, id: string): void {
   const subtask = task?.subtasks[id];
   if (task === undefined || subtask === undefined) return;
   // What has not changed is shown already. One that waits also tells of others.
-  if (subtask === draft.before.task?.subtasks[id] && subtask.state !== "waiting") return;
+  const isShown = task.shown[`subtask/${id}`] !== undefined || subtask.thread === undefined;
+  if (isShown && subtask === draft.before.task?.subtasks[id] && subtask.state !== "waiting") return;
   const text = rootText(task, subtask, nameIn(draft.world));
   if (task.shown[`root/${id}`] === undefined) {
     draft.say(rootEffect(task.number, id), { as: draft.world.bot, text, action: { kind: "subtask", subtask: id } });
