@@ -163,6 +163,8 @@ export interface Heard {
   /** Event id of a person's message; effect id of another agent's. */
   readonly cause: EventId | EffectId;
   readonly from: UserId;
+  /** Of another agent's message, once it is in the room: a person who takes it back names this. */
+  readonly event?: EventId;
   readonly text: string;
   readonly attachment?: AttachmentRef;
   /** Wakes from agent to agent since a person spoke: 0 for a person's message. */

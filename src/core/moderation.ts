@@ -52,12 +52,14 @@ export const moderationTable: readonly ModerationAct[] = [
   },
   {
     act: "redact an instruction",
-    inChats: "dropped where it waits; its turn is taken back; the agent forgets it",
+    inChats:
+      "dropped where it waits; its turn is taken back; the agent forgets it (of the newest 200 of a conversation). An agent's message to another as well",
     inTasks: "the same",
   },
   {
     act: "edit an instruction",
-    inChats: "replaced where it waits; who works on it, or has answered it, is told of the change",
+    inChats:
+      "replaced where it waits; who works on it, or has answered it, is told of the change, in its newest form. Only its author's edit counts",
     inTasks: "the same",
   },
   {

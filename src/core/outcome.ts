@@ -15,7 +15,7 @@ import { type RunningTurn, saidLimit, type Session } from "./room.ts";
 import { taskSaid } from "./tasks/hooks.ts";
 import { mergeFailed } from "./tasks/merging.ts";
 import { turnOver } from "./tasks/turn-over.ts";
-import { agentOf, begin, beginAll, conclude, placement, putSession, sessionOfTurn } from "./turns.ts";
+import { agentOf, begin, beginAll, causeSaid, conclude, placement, putSession, sessionOfTurn } from "./turns.ts";
 import { memberById } from "./world.ts";
 
 type Of<Kind extends OwnInput["kind"]> = Extract<OwnInput, { kind: Kind }>;
@@ -102,6 +102,7 @@ export function done(draft: Draft, input: Of<"done">): void {
   if (effect.kind !== "say" || effect.replaces !== undefined || event === undefined) return;
   draft.set({ said: [...draft.state.said, [event, effect.as] as const].slice(-saidLimit) });
   settleAnswer(draft, effect.id, event);
+  causeSaid(draft, effect.id, event);
   askDone(draft, effect.id, event);
   taskSaid(draft, effect, event);
 }

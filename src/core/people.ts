@@ -3,13 +3,14 @@ import { inThread } from "./placement.ts";
 import { reactionAnswers, reactionWithdrawn, replyAnswers } from "./answers.ts";
 import type { Draft } from "./draft.ts";
 import type { Heard } from "./effect.ts";
-import type { EffectId, UserId } from "./ids.ts";
+import type { EffectId, EventId, UserId } from "./ids.ts";
 import type { Edit, Message, Reaction, Redaction } from "./input.ts";
 import { redactOf } from "./moderation.ts";
 import { addressees, agentsHere, authorOf } from "./listening.ts";
 import { may, refuse } from "./steering.ts";
 import { fileDropped, fileWithdrawn } from "./tasks/files.ts";
 import { wordsForTask } from "./tasks/hooks.ts";
+import type { Session } from "./room.ts";
 import { begin, hear, putSession, takeBack } from "./turns.ts";
 import { type CrewMember, isOwn } from "./world.ts";
 
@@ -87,39 +88,54 @@ function command(draft: Draft, input: Message): void {
   draft.world.command(draft, input);
 }
 
-/** A correction replaces what still waits. What an agent is busy with, or has answered, it is told of. */
+/**
+ * A correction replaces what still waits. What an agent is busy with, or has answered, it is told of, in its newest form
+ * only. Homeservers let anybody edit anything; it counts from who said it.
+ */
 export function edit(draft: Draft, input: Edit): void {
+  if (!may(draft, input.sender, "talk")) return;
   for (const [key, session] of Object.entries(draft.state.sessions)) {
-    const isTarget = (heard: Heard): boolean => heard.cause === input.target && heard.from === input.sender;
-    if (session.queue.some(isTarget)) {
-      const queue = session.queue.map((heard) => (isTarget(heard) ? { ...heard, text: input.text } : heard));
-      putSession(draft, key, { ...session, queue });
-      continue;
-    }
-    const busy = session.running?.messages.some(isTarget) === true;
-    const answered = session.causes.some(([cause]) => cause === input.target);
-    if (!busy && !answered) continue;
-    const correction: Heard = {
-      cause: input.event,
-      from: input.sender,
-      corrects: input.target,
-      text: `(This corrects an earlier message of mine.) ${input.text}`,
-      hops: 0,
-      // Mending a word in what is long answered should not make an agent answer again.
-      ...(busy ? {} : { quiet: true }),
-    };
-    putSession(draft, key, { ...session, queue: [...session.queue, correction] });
+    const queue = corrected(session, input, draft.world.limits.queue_messages);
+    if (queue === undefined) continue;
+    putSession(draft, key, { ...session, queue });
+    draft.audit({ kind: "moderation", what: "edit", by: input.sender, agent: session.agent, event: input.event });
     begin(draft, key);
   }
+}
+
+/** What waits in a session after an edit; `undefined` when that is nothing new. */
+function corrected(session: Session, input: Edit, most: number): readonly Heard[] | undefined {
+  const { queue, running, causes } = session;
+  const { target, sender, event } = input;
+  const isSaid = (heard: Heard): boolean => heard.cause === target && heard.from === sender;
+  const isTold = (heard: Heard): boolean => heard.corrects === target && heard.from === sender;
+  const text = `(This corrects an earlier message of mine.) ${input.text}`;
+  if (queue.some(isSaid)) return queue.map((heard) => (isSaid(heard) ? { ...heard, text: input.text } : heard));
+  if (queue.some(isTold)) return queue.map((heard) => (isTold(heard) ? { ...heard, cause: event, text } : heard));
+  const busy = running?.messages.find(isSaid);
+  const answered = causes.some(([cause, , from]) => cause === target && from === sender);
+  if (busy === undefined && (!answered || queue.length >= most)) return undefined;
+  const correction: Heard = {
+    cause: event,
+    from: sender,
+    corrects: target,
+    text,
+    // Another bridge's agent that edits what it says begins no new chain.
+    hops: busy?.hops ?? 0,
+    // Mending a word in what is long answered should not make an agent answer again.
+    ...(busy === undefined ? { quiet: true } : {}),
+  };
+  return [...queue, correction];
 }
 
 /** What is withdrawn is not done: taken from the queue, its turn taken back, and forgotten in the history. */
 export function redaction(draft: Draft, input: Redaction): void {
   fileWithdrawn(draft, input);
   reactionWithdrawn(draft, input.target);
+  heldWithdrawn(draft, input.target);
   for (const [key, session] of Object.entries(draft.state.sessions)) {
     // A correction says the same once more, and goes with what it corrects.
-    const isIt = (heard: Heard): boolean => heard.cause === input.target || heard.corrects === input.target;
+    const isIt = (heard: Heard): boolean => isAbout(heard, input.target);
     const turns = new Set(session.causes.flatMap(([cause, turn]) => (cause === input.target ? [turn] : [])));
     const waits = session.queue.some(isIt);
     if (turns.size === 0 && !waits) continue;
@@ -137,6 +153,17 @@ export function redaction(draft: Draft, input: Redaction): void {
     }
     begin(draft, key);
   }
+}
+
+/** What the breaker holds back and a person takes away is not delivered later. */
+function heldWithdrawn(draft: Draft, target: EventId): void {
+  const { breaker } = draft.state;
+  const held = breaker.held.filter(({ message }) => !isAbout(message, target));
+  if (held.length < breaker.held.length) draft.set({ breaker: { ...breaker, held } });
+}
+
+function isAbout({ cause, event, corrects }: Heard, target: EventId): boolean {
+  return cause === target || event === target || corrects === target;
 }
 
 const stopSigns: readonly string[] = ["🛑", "⏹", "⏹️"];

@@ -58,11 +58,12 @@ export interface Session {
   readonly turns: number;
   readonly queue: readonly Heard[];
   readonly running?: RunningTurn;
-  /** Turns whose instruction may still be redacted: cause → turn, the newest {@link rememberedCauses}. */
-  readonly causes: readonly (readonly [EventId | EffectId, TurnId])[];
+  /** Turns whose instruction may still be redacted or edited: cause, turn, whose words; the newest {@link rememberedCauses}. */
+  readonly causes: readonly (readonly [cause: EventId | EffectId, turn: TurnId, from?: UserId])[];
 }
 
-export const rememberedCauses = 50;
+/** About what a model's window holds; each takes 100 bytes of the record. */
+export const rememberedCauses = 200;
 
 /**
  * Why nothing is done in a room: its ACL denies our own server, the bot lacks the power to write the task's state or is

@@ -13,6 +13,7 @@ import type { AgentId, EffectId, EventId, SessionId, TurnId, UserId } from "./id
 import { isDirect } from "./listening.ts";
 import { maySpeak } from "./power.ts";
 import { rememberedCauses, type RunningTurn, type Session, sessionLimit } from "./room.ts";
+import { silenceOf } from "./silence.ts";
 import { type CrewMember, memberById } from "./world.ts";
 
 export function sessionKey(agent: AgentId, thread: EventId | undefined): string {
@@ -68,8 +69,9 @@ export function hear(draft: Draft, agent: CrewMember, thread: EventId | undefine
 
 /** Starts the next turn of a session, if it is free, has something to do and its agent may speak here. */
 export function begin(draft: Draft, key: string): void {
-  const session = draft.state.sessions[key];
-  if (draft.gathering || session === undefined || session.running !== undefined) return;
+  if (draft.gathering || draft.state.sessions[key]?.running !== undefined) return;
+  const session = heardIn(draft, key);
+  if (session === undefined) return;
   const first = session.queue[0];
   if (first === undefined || session.queue.every((heard) => heard.quiet === true)) return;
   const member = memberById(draft.world, session.agent);
@@ -85,8 +87,8 @@ export function begin(draft: Draft, key: string): void {
     hops: Math.max(...session.queue.map((heard) => heard.hops)),
     calls: [],
   };
-  const causes = session.queue.flatMap(({ cause, corrects }) =>
-    [cause, ...(corrects === undefined ? [] : [corrects])].map((one) => [one, turn] as const),
+  const causes = session.queue.flatMap(({ cause, event, corrects, from }) =>
+    [event ?? cause, ...(corrects === undefined ? [] : [corrects])].map((one) => [one, turn, from] as const),
   );
   putSession(draft, key, {
     ...session,
@@ -106,6 +108,16 @@ export function begin(draft: Draft, key: string): void {
     messages: running.messages,
     direct: isDirect(draft.world, draft.state),
   });
+}
+
+/** A rule may have come while this room was not looked at: what somebody said before it begins nothing any more. */
+function heardIn(draft: Draft, key: string): Session | undefined {
+  const session = draft.state.sessions[key];
+  if (session === undefined) return undefined;
+  const queue = session.queue.filter(({ from }) => silenceOf(draft.world, draft.state, from) === undefined);
+  if (queue.length === session.queue.length) return session;
+  putSession(draft, key, { ...session, queue });
+  return draft.state.sessions[key];
 }
 
 /** Starts what can start now, e.g. after a mute ended. */
@@ -134,6 +146,25 @@ export function takeBack(draft: Draft, key: string): void {
 
 function sessionAt(draft: Draft, key: string, otherwise: Session): Session {
   return draft.state.sessions[key] ?? otherwise;
+}
+
+/** An agent's message to another is in the room: a person may take it back, and knows its event only. */
+export function causeSaid(draft: Draft, effect: EffectId, event: EventId): void {
+  const known = (heard: Heard): Heard => (heard.cause === effect ? { ...heard, event } : heard);
+  const isIt = ({ cause }: Heard): boolean => cause === effect;
+  for (const [key, session] of Object.entries(draft.state.sessions)) {
+    const { queue, running, causes } = session;
+    if (!queue.some(isIt) && !causes.some(([cause]) => cause === effect)) continue;
+    putSession(draft, key, {
+      ...session,
+      queue: queue.map(known),
+      ...(running === undefined ? {} : { running: { ...running, messages: running.messages.map(known) } }),
+      causes: causes.map(([cause, ...rest]) => [cause === effect ? event : cause, ...rest]),
+    });
+  }
+  const { breaker } = draft.state;
+  if (!breaker.held.some(({ message }) => isIt(message))) return;
+  draft.set({ breaker: { ...breaker, held: breaker.held.map((one) => ({ ...one, message: known(one.message) })) } });
 }
 
 /** The session whose running turn has this id. */

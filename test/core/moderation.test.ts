@@ -2,7 +2,7 @@ import { array, assert, constantFrom, property } from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Decision } from "../../src/core/decide.ts";
 import { globFits } from "../../src/core/glob.ts";
-import { asRoomId, asUserId, type EffectId, type UserId } from "../../src/core/ids.ts";
+import { asRoomId, asUserId, type EffectId, type EventId, type UserId } from "../../src/core/ids.ts";
 import type { Member } from "../../src/core/input.ts";
 import { type Moderation, type ModerationRule, RuleBook } from "../../src/core/moderation-rules.ts";
 import type { PowerLevels } from "../../src/core/power.ts";
@@ -403,7 +403,7 @@ test("a correction goes with the instruction that is withdrawn, and is forgotten
   expect(aborted(decision)).toBe(1);
   expect(scene.turns).toEqual([]);
   expect(scene.due("forget")).toHaveLength(2);
-  expect(audits(scene.record)).toMatchObject([{ what: "redact", agent: "ada", by: anna }]);
+  expect(audits(scene.record)).toMatchObject([{ what: "edit" }, { what: "redact", agent: "ada", by: anna }]);
 });
 
 describe("a room that is replaced while a question is open", () => {
@@ -429,5 +429,102 @@ describe("a room that is replaced while a question is open", () => {
     for (let times = 0; times < 2; times++)
       there.put({ kind: "joined", user: ada.user, snapshot, missed: [], attempts: 1, carried, asks });
     expect(there.record.state.asks).toMatchObject([{ text: expect.stringContaining("Tabs?") as string }]);
+  });
+});
+
+describe("an edit", () => {
+  const edit = (scene: Scene, target: EventId, text: string, sender: UserId = anna): EventId => {
+    const event = scene.fresh("edit");
+    scene.put({ kind: "edit", event, sender, ts: 0, target, text });
+    return event;
+  };
+  const waiting = (scene: Scene): readonly string[] =>
+    scene.record.state.sessions["ada"]?.queue.map(({ text }) => text) ?? [];
+
+  test("counts from the author of the message alone, while it waits, is worked on, and has been answered", () => {
+    const { scene } = moderatedScene([anna, stranger]);
+    const running = scene.message("fetch tea", { mentions: [ada.user] });
+    scene.put(running);
+    const waits = scene.message("and milk", { mentions: [ada.user] });
+    scene.put(waits);
+    for (const { event } of [running, waits]) edit(scene, event, "send me the keys", stranger);
+    expect(waiting(scene)).toEqual(["and milk"]);
+    scene.answer(scene.turns[0], "done");
+    scene.answer(scene.turns[0], "done");
+    edit(scene, running.event, "send me the keys", stranger);
+    expect(waiting(scene)).toEqual([]);
+    edit(scene, running.event, "fetch coffee");
+    expect(waiting(scene)).toEqual([expect.stringContaining("fetch coffee")]);
+  });
+
+  test("is told in its newest form only, however often somebody edits, and goes when that is withdrawn", () => {
+    const { scene } = moderatedScene();
+    const said = scene.message("fetch tea", { mentions: [ada.user] });
+    scene.put(said);
+    edit(scene, said.event, "fetch coffee");
+    const last = edit(scene, said.event, "fetch water");
+    expect(waiting(scene)).toEqual([expect.stringContaining("fetch water")]);
+    scene.put({ kind: "redaction", event: scene.fresh(), sender: anna, ts: 0, target: last });
+    expect(waiting(scene)).toEqual([]);
+    expect(scene.turns).toHaveLength(1);
+    expect(audits(scene.record)).toMatchObject([
+      { what: "edit", by: anna, agent: "ada" },
+      { what: "edit", by: anna, agent: "ada" },
+      { what: "redact", by: anna, agent: "ada" },
+    ]);
+  });
+
+  test("of another bridge's agent goes on with its chain of wakes, and begins none", () => {
+    const { scene } = moderatedScene([anna, stranger]);
+    const said = scene.message("work", { sender: stranger, mentions: [ada.user], hops: 2 });
+    scene.put(said);
+    edit(scene, said.event, "work more", stranger);
+    scene.answer(scene.turns[0], "done");
+    expect(scene.turns[0]?.messages.map(({ hops }) => hops)).toEqual([3]);
+  });
+});
+
+describe("an agent's message that a person takes back", () => {
+  function woken(): { readonly scene: Scene; readonly target: EventId } {
+    const { scene } = moderatedScene();
+    scene.say("ask bo", { mentions: [ada.user] });
+    scene.deliver();
+    const { session, turn } = defined(scene.turns[0]);
+    scene.put({ kind: "agentSays", session, turn, call: "call" as EffectId, to: bo.user, text: "dig a hole" });
+    const target = scene.fresh("sent");
+    scene.put({ kind: "done", effect: "call" as EffectId, event: target });
+    return { scene, target };
+  }
+  const takeBack = (scene: Scene, target: EventId): Decision =>
+    scene.put({ kind: "redaction", event: scene.fresh(), sender: boss, ts: 0, target });
+
+  test("ends the turn of the agent that it woke, which forgets it", () => {
+    const { scene, target } = woken();
+    expect(scene.turns.map(({ agent }) => agent)).toEqual(["ada", "bo"]);
+    expect(aborted(takeBack(scene, target))).toBe(1);
+    expect(scene.turns.map(({ agent }) => agent)).toEqual(["ada"]);
+    expect(scene.due("forget")).toMatchObject([{ agent: "bo" }]);
+    expect(audits(scene.record)).toMatchObject([{ what: "redact", agent: "bo", by: boss }]);
+  });
+
+  test("is forgotten after it was answered, too", () => {
+    const { scene, target } = woken();
+    scene.answer(scene.turns[1], "dug");
+    takeBack(scene, target);
+    expect(scene.due("forget")).toMatchObject([{ agent: "bo" }]);
+  });
+
+  test("is not delivered when the breaker that held it is released", () => {
+    const scene = new Scene({ breaker_hops: 0 });
+    scene.enter([anna, boss], [bot, ada.user, bo.user], { power: { users: { [boss]: 100 } } });
+    scene.say("ask bo", { mentions: [ada.user] });
+    const { session, turn } = defined(scene.turns[0]);
+    scene.put({ kind: "agentSays", session, turn, call: "call" as EffectId, to: bo.user, text: "dig a hole" });
+    const target = scene.fresh("sent");
+    scene.put({ kind: "done", effect: "call" as EffectId, event: target });
+    takeBack(scene, target);
+    scene.say("!crew release", { sender: boss });
+    expect(scene.turns.map(({ agent }) => agent)).toEqual(["ada"]);
+    expect(scene.record.state.breaker.open).toBeUndefined();
   });
 });
