@@ -21,7 +21,7 @@ import type { Rooms } from "../rooms/rooms.ts";
 
 export interface DoersOptions {
   readonly server: string;
-  readonly messenger: () => Messenger;
+  readonly messenger: () => Pick<Messenger, "say" | "setState" | "react" | "redact">;
   readonly entrance: () => Pick<Entrance, "adopt" | "join" | "stragglers" | "reject" | "follow" | "invite">;
   readonly settling: () => Pick<Settling, "headquarters">;
   readonly taskRooms: () => Pick<TaskRooms, "open">;
@@ -36,6 +36,11 @@ export interface DoersOptions {
 
 /** What goes on in the room that replaces another. */
 type Moved = Pick<Joined, "task" | "asks"> & { readonly carried: readonly Carried[] };
+
+/** A homeserver still shows a room to who was kicked, as it was then. */
+function isIn({ user, snapshot }: Joined): boolean {
+  return snapshot.members.some((member) => member.user === user && member.membership === "join");
+}
 
 export function createDoers(parts: DoersOptions): Doers {
   const { server, metrics } = parts;
@@ -52,11 +57,15 @@ export function createDoers(parts: DoersOptions): Doers {
     const follow = left.find((effect) => effect.kind === "follow" && effect.replacement === room);
     return follow?.kind === "follow" ? movedBy(follow, joined) : { carried: [] };
   };
-  /** Joins, and looks until nothing has changed while it looked. A join that is repeated changes nothing. */
+  /**
+   * Joins, and looks until nothing has changed while it looked. A join that is repeated changes nothing, unless a person
+   * has removed it in between: into a public room it would come back by itself.
+   */
   const learn = async (room: RoomId, effect: Join, signal: AbortSignal): Promise<void> => {
-    for (;;) {
+    while (parts.rooms().lane(room).effect(effect.id) !== undefined) {
       const asOf = parts.rooms().lane(room).state?.changes ?? 0;
       const joined = await parts.entrance().join(room, effect, signal);
+      if (!isIn(joined)) return;
       const { reply } = await parts.rooms().put(room, { ...joined, ...movedTo(room, joined), asOf });
       if (reply !== outdated) return;
     }
@@ -66,6 +75,7 @@ export function createDoers(parts: DoersOptions): Doers {
     for (;;) {
       const asOf = parts.rooms().lane(room).state?.changes ?? 0;
       const joined = await parts.entrance().adopt(room, user, signal);
+      if (!isIn(joined)) return;
       const { reply } = await parts.rooms().put(room, { ...joined, asOf });
       if (reply !== outdated) return;
     }
@@ -74,7 +84,8 @@ export function createDoers(parts: DoersOptions): Doers {
   const lookAgain = async (room: RoomId, { as }: Say, signal: AbortSignal): Promise<void> => {
     const asOf = parts.rooms().lane(room).state?.changes ?? 0;
     try {
-      await parts.rooms().put(room, { ...(await parts.entrance().adopt(room, as, signal)), asOf });
+      const joined = await parts.entrance().adopt(room, as, signal);
+      if (isIn(joined)) await parts.rooms().put(room, { ...joined, asOf });
     } catch (thrown) {
       // Not in the room any more: the event that says so is on its way.
       if (!(thrown instanceof HomeserverError)) throw thrown;

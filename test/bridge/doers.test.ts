@@ -4,6 +4,7 @@ import type { Effect, Join, OpenTask } from "../../src/core/effect.ts";
 import { asRoomAlias, asRoomId, type EffectId, type RoomId } from "../../src/core/ids.ts";
 import type { RoomRecord } from "../../src/core/record.ts";
 import { emptyRoom, type RoomState } from "../../src/core/room.ts";
+import { HomeserverError } from "../../src/matrix/homeserver-error.ts";
 import { createMetrics } from "../../src/observe/metrics.ts";
 import type { Doers } from "../../src/rooms/dispatcher.ts";
 import { Rooms } from "../../src/rooms/rooms.ts";
@@ -187,4 +188,65 @@ test("a task that waits for a homeserver that never came does not keep the bridg
   const waits = doers.openTask(room, openTask, end.signal);
   end.abort(new Error("ending"));
   await expect(waits).rejects.toThrow("ending");
+});
+
+const kickOf = (name: string) =>
+  ({ kind: "member", event: event(name), sender: anna, ts: 0, user: ada.user, membership: "leave" }) as const;
+
+test("an agent that is kicked while its join is under way does not join again by itself", async () => {
+  const { rooms, due, effect } = await invitedAda();
+  let joins = 0;
+  const doers = doersOf(rooms, {
+    join: async () => {
+      joins++;
+      await rooms.put(room, { ...kickOf("kick"), direct: false });
+      return { kind: "joined", user: ada.user, snapshot, missed: [], attempts: 1 };
+    },
+    missed: async () => [],
+  });
+  await doers.join(room, effect, new AbortController().signal);
+  expect(joins).toBe(1);
+  expect(rooms.lane(room).state?.seats[ada.user]).toMatchObject({ place: "left" });
+  expect(due.map(({ kind }) => kind)).toEqual(["join"]);
+});
+
+test("a word that is refused after a kick does not bring the agent back, though its homeserver still shows it the room", async () => {
+  const { rooms, effect } = await invitedAda();
+  const joined = { kind: "joined", user: ada.user, snapshot, missed: [], attempts: 1 } as const;
+  await rooms.put(room, joined);
+  await rooms.put(room, { kind: "done", effect: effect.id });
+  await rooms.put(room, { ...kickOf("kick"), direct: false });
+  const refused = new HomeserverError(
+    "HOMESERVER_REFUSED",
+    {},
+    {
+      status: 403,
+      errcode: "M_FORBIDDEN",
+      retryable: false,
+      outage: false,
+    },
+  );
+  const before = { ...snapshot, members: members.filter(({ user }) => user !== ada.user) };
+  const doers = doersOf(
+    rooms,
+    { adopt: async () => ({ ...joined, snapshot: before }) },
+    {
+      messenger: () => ({
+        say: async () => Promise.reject(refused),
+        setState: unused,
+        react: unused,
+        redact: unused,
+      }),
+    },
+  );
+  const say = {
+    kind: "say",
+    id: "late" as EffectId,
+    as: ada.user,
+    text: "late",
+    style: "message",
+    mentions: [],
+  } as const;
+  await expect(doers.say(room, say, new AbortController().signal)).rejects.toBe(refused);
+  expect(rooms.lane(room).state?.seats[ada.user]).toMatchObject({ place: "left" });
 });

@@ -1,8 +1,9 @@
 /** An agent is kicked while it works: its turn ends where it is thought out, and nothing of it is said any more. */
 import { describe, expect, test } from "vitest";
+import { BridgeProcess } from "../support/bridge-process.ts";
 import { Proxy } from "../support/proxy.ts";
 import { openStage } from "../support/stage.ts";
-import { expectWell, roomWith, saidBy } from "./support.ts";
+import { expectWell, isSend, openBehindProxy, roomWith, saidBy } from "./support.ts";
 
 describe("an agent that is kicked", { timeout: 120_000 }, () => {
   test.each([
@@ -45,5 +46,39 @@ describe("an agent that is kicked", { timeout: 120_000 }, () => {
     expect(answered.text).not.toContain("and this");
     await expect(saidBy(anna, room, ada)).resolves.toHaveLength(shown + 1);
     await expectWell(stage.bridge);
+  });
+
+  // Synapse shows a room to who was kicked as it was then, so what it says of the room must not bring the agent back.
+  test("while its word waits for the homeserver stays away, and hears nothing more", async () => {
+    await using behind = await openBehindProxy({ agents: ["ada", "bo"] });
+    const { stage, proxy } = behind;
+    const [ada, bo] = [stage.crew.agent("ada"), stage.crew.agent("bo")];
+    await using bridge = await BridgeProcess.start(stage.crew);
+    const anna = await stage.person("anna");
+    const room = await roomWith(anna, [ada, bo]);
+    let isDown = true;
+    const refused = proxy.fail({
+      fits: (asked) => isDown && asked.user === ada && isSend(asked),
+      how: "refuse",
+      answer: { status: 502 },
+    });
+    await anna.mention(room, ada, "hello");
+    await proxy.until("a word that waits", () => (refused() > 0 ? true : undefined));
+    await anna.kick(room, ada);
+    await anna.mention(room, bo, "what happened?");
+    await anna.waitForMessage(room, /what happened\?/, { from: bo });
+
+    const looks = (): number =>
+      proxy.exchanges.filter(
+        ({ asked, fate }) => asked.user === ada && asked.path.endsWith("/state") && fate !== "open",
+      ).length;
+    const before = looks();
+    isDown = false;
+    await proxy.until("a look at the room after the refusal", () => (looks() > before ? true : undefined));
+    await anna.say(room, "who is here?", { mentions: [ada, bo] });
+    await anna.waitForMessage(room, /who is here\?/, { from: bo });
+    const asked = stage.rehearsal.requests.filter(({ scene }) => scene.last.includes("who is here?"));
+    expect(asked).toHaveLength(1);
+    await expectWell(bridge);
   });
 });
