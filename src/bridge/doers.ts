@@ -35,7 +35,7 @@ export interface DoersOptions {
 }
 
 /** What goes on in the room that replaces another. */
-type Moved = Pick<Joined, "task" | "asks"> & { readonly carried: readonly Carried[] };
+type Moved = Pick<Joined, "task" | "asks" | "away"> & { readonly carried: readonly Carried[] };
 
 /** A homeserver still shows a room to who was kicked, as it was then. */
 function isIn({ user, snapshot }: Joined): boolean {
@@ -45,10 +45,11 @@ function isIn({ user, snapshot }: Joined): boolean {
 export function createDoers(parts: DoersOptions): Doers {
   const { server, metrics } = parts;
   const bot = botUserId(server);
-  const movedBy = ({ carried, asks = [], task }: Follow, { user }: Joined): Moved => ({
+  const movedBy = ({ carried, asks = [], task, away }: Follow, { user }: Joined): Moved => ({
     carried: carried.filter(({ agent }) => agentUserId(agent, server) === user),
     asks: asks.filter(({ matter }) => "agent" in matter && agentUserId(matter.agent, server) === user),
     ...(task === undefined ? {} : { task }),
+    ...(away === undefined ? {} : { away }),
   });
   /** Invited to the successor of a room that is just being left: both rooms name each other. */
   const movedTo = (room: RoomId, joined: Joined): Moved => {

@@ -147,6 +147,8 @@ export interface Follow {
   readonly asks?: readonly Ask[];
   /** The task that goes on there. */
   readonly task?: Task;
+  /** Agents that were removed here: they stay away there as well, until a person wants them back. */
+  readonly away?: readonly UserId[];
 }
 
 /** A file that came with a message. Fetched when its turn begins. */

@@ -85,7 +85,8 @@ export interface Snapshot {
   readonly encrypted: boolean;
   /** Missing: all servers may take part. */
   readonly acl?: ServerAcl;
-  readonly members: readonly { readonly user: UserId; readonly membership: "join" | "invite" | "ban" }[];
+  /** Who is there, invited or banned, and who was but is not any more. */
+  readonly members: readonly { readonly user: UserId; readonly membership: "join" | "invite" | "ban" | "leave" }[];
   readonly predecessor?: RoomId;
   /** State events `dev.crewroom.*` that the bot wrote, to rebuild a task from: type, key, content as they came. */
   readonly crewroom?: readonly CrewroomState[];
@@ -149,6 +150,8 @@ export type OwnInput =
       readonly asks?: readonly Ask[];
       /** The task that goes on here after a room upgrade. */
       readonly task?: Task;
+      /** Agents that were removed from the room that this one replaces. */
+      readonly away?: readonly UserId[];
     }
   /** The first words of a turn are ready to be shown while it goes on. */
   | { readonly kind: "turnSpeaks"; readonly session: string; readonly turn: TurnId; readonly text: string }

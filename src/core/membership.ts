@@ -1,7 +1,7 @@
 /** Who is in the room: invites, joins, kicks, bans, mutes, encryption and upgrades. Decided from the room's state. */
 import type { Draft } from "./draft.ts";
 import type { Carried, Heard, Join } from "./effect.ts";
-import { ask, type Ask } from "./asks.ts";
+import { ask, type Ask, close, withdraw } from "./asks.ts";
 import { forgetEarly } from "./early.ts";
 import type { AgentId, EffectId, EventId, UserId } from "./ids.ts";
 import { serverOf } from "./ids.ts";
@@ -122,6 +122,10 @@ function viaOf(draft: Draft, user: UserId): readonly string[] {
   return [...new Set([serverOf(user), ...(colon < 0 ? [] : [room.slice(colon + 1)])])];
 }
 
+function isRemoved(seat: Seat | undefined): boolean {
+  return seat?.place === "left" || seat?.place === "banned";
+}
+
 /** Writes down what somebody did to one of ours; what it did by itself is written down where that was decided. */
 function removed(draft: Draft, { user, sender, event, membership, reason }: Member): void {
   const place = draft.state.seats[user]?.place;
@@ -144,7 +148,11 @@ function gone(draft: Draft, user: UserId, place: "left" | "banned"): void {
   draft.countChange();
   // In a task's room the bot's words wait for its return: its threads hang on them.
   const keepsWords = user === draft.world.bot && draft.state.task !== undefined;
-  draft.drop((effect) => (effect.kind === "join" || (effect.kind === "say" && !keepsWords)) && effect.as === user);
+  draft.drop(
+    (effect) =>
+      (effect.kind === "join" || ((effect.kind === "say" || effect.kind === "react") && !keepsWords)) &&
+      effect.as === user,
+  );
   const agent = draft.world.crew.get(user)?.id;
   for (const [key, session] of Object.entries(draft.state.sessions)) {
     if (session.agent !== agent) continue;
@@ -152,7 +160,19 @@ function gone(draft: Draft, user: UserId, place: "left" | "banned"): void {
     conclude(draft, key);
     putSession(draft, key, undefined);
   }
+  if (agent !== undefined) asksEnd(draft, agent);
   agentGone(draft, user);
+}
+
+/** Nobody waits any more for what it asked: neither for an answer, nor for leave to do something here. */
+function asksEnd(draft: Draft, agent: AgentId): void {
+  for (const open of draft.state.asks ?? []) {
+    const { id, matter, as = draft.world.bot } = open;
+    if ((matter.kind !== "question" && matter.kind !== "permission") || matter.agent !== agent) continue;
+    // What only it could edit stays as it is.
+    if (draft.isJoined(as) || draft.state.task !== undefined) withdraw(draft, id, "Who asked was removed.");
+    else close(draft, open);
+  }
 }
 
 /**
@@ -164,6 +184,7 @@ export function joined(draft: Draft, input: Extract<OwnInput, { kind: "joined" }
   read(draft, input.snapshot);
   const before = draft.state;
   seat(draft, input.user, "joined");
+  for (const user of input.away ?? []) if (draft.state.seats[user] === undefined) seat(draft, user, "left");
   taskRead(draft, input.snapshot, input.task);
   if (input.attempts > 1) {
     const text = `Sorry that it took me ${input.attempts} attempts to get in: this room's server did not answer at first. I read what was said since the invite.`;
@@ -198,7 +219,12 @@ function read(draft: Draft, snapshot: Snapshot): void {
   const people: UserId[] = [];
   for (const { user, membership } of snapshot.members) {
     if (!isOwn(draft.world, user)) {
-      if (membership !== "ban") people.push(user);
+      if (membership === "join" || membership === "invite") people.push(user);
+      continue;
+    }
+    if (membership === "leave") {
+      // A store that was lost does not bring back who was removed. Who is on the way in is known better here.
+      seats[user] ??= { place: "left", direct: false };
       continue;
     }
     const place = ({ join: "joined", invite: "invited", ban: "banned" } as const)[membership];
@@ -310,6 +336,7 @@ export function tombstone(draft: Draft, input: Tombstone): void {
     .filter((session) => session.thread === undefined)
     .map(({ agent, history, queue }) => ({ agent, history, queue }));
   const users = [draft.world.bot, ...draft.world.crew.keys()].filter((user) => draft.isJoined(user));
+  const away = [...draft.world.crew.keys()].filter((user) => isRemoved(draft.state.seats[user]));
   draft.audit({
     kind: "moderation",
     what: "upgrade",
@@ -320,7 +347,9 @@ export function tombstone(draft: Draft, input: Tombstone): void {
   if (users.length === 0) return;
   // What is asked in a thread, or follows from the task, its agents ask again when they go on.
   const asks = (draft.state.asks ?? []).filter(
-    ({ matter, thread }) => thread === undefined && (matter.kind === "question" || matter.kind === "permission"),
+    ({ matter, thread }) =>
+      thread === undefined &&
+      (matter.kind === "question" || (matter.kind === "permission" && matter.waits === undefined)),
   );
   draft.emit({
     kind: "follow",
@@ -331,5 +360,6 @@ export function tombstone(draft: Draft, input: Tombstone): void {
     carried,
     ...(asks.length === 0 ? {} : { asks }),
     ...(draft.state.task === undefined ? {} : { task: draft.state.task }),
+    ...(away.length === 0 ? {} : { away }),
   });
 }

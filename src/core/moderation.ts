@@ -27,8 +27,9 @@ export const moderationTable: readonly ModerationAct[] = [
   {
     act: "remove (kick) an agent",
     inChats:
-      "its turn and its commands end, what it heard is dropped, and it does not come back by itself; an invite lets it work again",
-    inTasks: "the same, and its subtask or review is offered to others under a new lease",
+      "its turn and its commands end, what it heard is dropped, what it asked is withdrawn, and it does not come back by itself; an invite lets it work again",
+    inTasks:
+      "the same, and its subtask or review is offered to others under a new lease; it also stays away from the room that replaces this one",
   },
   {
     act: "ban an agent",

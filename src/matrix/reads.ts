@@ -229,5 +229,6 @@ function memberOf(event: JsonObject): Snapshot["members"] {
   const user = event["type"] === "m.room.member" ? asUserId(event["state_key"]) : undefined;
   const membership = asObject(event["content"])?.["membership"];
   if (user === undefined) return [];
-  return membership === "join" || membership === "invite" || membership === "ban" ? [{ user, membership }] : [];
+  const isTold = membership === "join" || membership === "invite" || membership === "ban" || membership === "leave";
+  return isTold ? [{ user, membership }] : [];
 }

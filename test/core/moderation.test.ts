@@ -528,3 +528,89 @@ describe("an agent's message that a person takes back", () => {
     expect(scene.record.state.breaker.open).toBeUndefined();
   });
 });
+
+describe("an agent that is removed", () => {
+  function asking(): { readonly scene: Scene; readonly session: string } {
+    const { scene } = moderatedScene();
+    scene.say("go", { mentions: [ada.user] });
+    const { session, turn } = defined(scene.turns[0]);
+    const action = { kind: "ask", question: "Tabs?", options: ["yes", "no"] } as const;
+    scene.put({ kind: "act", session, turn, call: "call" as EffectId, action });
+    scene.deliver();
+    return { scene, session };
+  }
+
+  test.each(["leave", "ban"] as const)("(%s) waits for no answer any more, also in a chat", (membership) => {
+    const { scene } = asking();
+    moved(scene, ada.user, membership, boss);
+    expect(scene.record.state.asks).toEqual([]);
+    expect(scene.says.at(-1)).toMatchObject({ as: bot, approval: { state: "withdrawn" } });
+    expect(scene.due("react")).toEqual([]);
+  });
+
+  test("is not spoken for by itself: its question stays as it is where nobody else can edit it", () => {
+    const rules = new Changing();
+    const scene = new Scene({}, { permissions: everybody, moderation: rules });
+    scene.enter([anna, boss], [ada.user]);
+    scene.say("go", { mentions: [ada.user] });
+    const { session, turn } = defined(scene.turns[0]);
+    const action = { kind: "ask", question: "Tabs?", options: ["yes", "no"] } as const;
+    scene.put({ kind: "act", session, turn, call: "call" as EffectId, action });
+    scene.deliver();
+    moved(scene, ada.user, "leave", boss);
+    expect(scene.record.state.asks).toEqual([]);
+    expect(scene.record.outbox).toEqual([]);
+  });
+
+  test("or muted leaves no question behind that only its turn was waiting for", () => {
+    const scene = new Scene({}, { permissions: everybody });
+    scene.enter([anna, boss], [bot, ada.user]);
+    scene.say("go", { mentions: [ada.user] });
+    const { session, turn } = defined(scene.turns[0]);
+    const call = "call" as EffectId;
+    expect(scene.put({ kind: "leaveWanted", session, turn, call, title: "rm -rf /" }).reply).toBe("asked");
+    levels(scene, { users: { [ada.user]: -1 } });
+    expect(scene.record.state.asks).toEqual([]);
+  });
+
+  const everyone = [boss, bot, planner.user, worker.user, rae.user];
+  const joinedBy = (others: readonly UserId[]) => everyone.filter((who) => !others.includes(who));
+  const snapshotOf = (who: readonly UserId[], left: readonly UserId[] = []) => ({
+    version: "12",
+    creators: [bot],
+    power: { users: { [boss]: 100 } },
+    encrypted: false,
+    members: [
+      ...who.map((user) => ({ user, membership: "join" as const })),
+      ...left.map((user) => ({ user, membership: "leave" as const })),
+    ],
+  });
+
+  test("is not brought into the room that replaces a task's, and comes when a person invites it", () => {
+    const scene = new TaskScene({ crew: [planner, worker, rae] });
+    moved(scene, worker.user, "leave", boss);
+    const next = defined(asRoomId("!next:example.com"));
+    scene.put({ kind: "tombstone", event: scene.fresh(), sender: boss, ts: 0, replacement: next });
+    const { task, away = [], carried } = defined(scene.due("follow")[0]);
+    expect(away).toEqual([worker.user]);
+    const there = new Scene({}, { ...scene.world });
+    const snapshot = snapshotOf([boss, bot]);
+    there.put({ kind: "joined", user: bot, snapshot, missed: [], attempts: 1, carried, away, ...(task && { task }) });
+    expect(there.due("invite").map(({ user }) => user)).toEqual([planner.user, rae.user]);
+    moved(there, worker.user, "invite", boss);
+    expect(there.due("join").map(({ as }) => as)).toEqual([worker.user]);
+  });
+
+  test("is not brought back when the store was lost", () => {
+    const before = new TaskScene({ crew: [planner, worker, rae] });
+    before.plan(spec("one"));
+    const crewroom = before.gone.flatMap((effect) =>
+      effect.kind === "state" ? [{ type: effect.type, key: effect.key, content: effect.content }] : [],
+    );
+    const after = new Scene({}, { ...before.world });
+    const snapshot = { ...snapshotOf(joinedBy([worker.user]), [worker.user]), crewroom };
+    after.put({ kind: "joined", user: bot, snapshot, missed: [], attempts: 1 });
+    expect(after.record.state.task).toMatchObject({ number: 7 });
+    expect(after.due("invite")).toEqual([]);
+  });
+});

@@ -1,6 +1,5 @@
 /** Where the life of a room touches its task: who comes and goes, what is said, what has been sent. */
 import { plannerOf } from "./team.ts";
-import { withdraw } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import type { Effect } from "../effect.ts";
 import type { EffectId, EventId, UserId } from "../ids.ts";
@@ -31,8 +30,6 @@ export function agentGone(draft: Draft, user: UserId): void {
   const { task } = draft.state;
   const agent = draft.world.crew.get(user)?.id;
   if (task === undefined || agent === undefined || isClosed(task)) return;
-  for (const { id, matter } of draft.state.asks ?? [])
-    if (matter.kind === "question" && matter.agent === agent) withdraw(draft, id, "Who asked was removed.");
   for (const { id } of subtasksOf(task)) {
     const subtask = draft.state.task?.subtasks[id];
     if (subtask === undefined) continue;
