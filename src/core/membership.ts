@@ -11,10 +11,10 @@ import { moderated, personRemoved } from "./moderation.ts";
 import { relock, release } from "./read-only.ts";
 import { silenceOf } from "./silence.ts";
 import { may } from "./steering.ts";
-import { maySpeak } from "./power.ts";
+import { maySpeak, powerOf, steeringPower } from "./power.ts";
 import { crowdLimit, type RoomState, type Seat } from "./room.ts";
 import { agentGone, personGone, taskRead } from "./tasks/hooks.ts";
-import { beginAll, conclude, putSession, sessionKey, takeBack } from "./turns.ts";
+import { beginAll, conclude, newSession, putSession, sessionKey, takeBack } from "./turns.ts";
 import { isOwn } from "./world.ts";
 
 export function member(draft: Draft, input: Member): void {
@@ -301,6 +301,7 @@ export function power(draft: Draft, input: PowerChange): void {
   draft.set({ power: input.power });
   draft.countChange();
   for (const { user, id } of draft.world.crew.values()) levelChanged(draft, before, user, id, input);
+  for (const user of draft.state.people) steeringChanged(draft, before, user, input);
   relock(draft, input.event);
   release(draft, before);
   for (const [key, session] of Object.entries(draft.state.sessions)) {
@@ -324,6 +325,28 @@ function levelChanged(
   if (could !== can) draft.audit({ kind: "moderation", what: can ? "unmute" : "mute", by: sender, agent, event });
 }
 
+/** Writes down who may steer from now on, or no longer. */
+function steeringChanged(draft: Draft, before: RoomState, user: UserId, { sender, event }: PowerChange): void {
+  const [could, can] = [before, draft.state].map((state) => powerOf(state, user) >= steeringPower);
+  if (could === can || !may(draft, user, "talk")) return;
+  draft.audit({ kind: "moderation", what: can === true ? "promote" : "demote", by: sender, detail: user, event });
+}
+
+/** Each agent's conversation in the room. Threads end with it; what people said in one and nobody has answered goes along. */
+function carriedFrom(draft: Draft): readonly Carried[] {
+  const sessions = Object.values(draft.state.sessions);
+  return [...new Set(sessions.map(({ agent }) => agent))].flatMap((agent) => {
+    const own = sessions.filter((session) => session.agent === agent);
+    const main = own.find(({ thread }) => thread === undefined);
+    const inThreads = own
+      .filter(({ thread }) => thread !== undefined)
+      .flatMap(({ queue }) => queue.filter(({ cause, quiet }) => cause.startsWith("$") && quiet !== true));
+    if (main === undefined && inThreads.length === 0) return [];
+    const { history, queue } = main ?? newSession(draft, agent, undefined);
+    return [{ agent, history, queue: [...queue, ...inThreads] }];
+  });
+}
+
 /**
  * The room has a successor. All that waits here goes on there; who follows checks that it is the real one. Until then it
  * is also kept here, where it goes on when the successor is a false one.
@@ -332,9 +355,7 @@ export function tombstone(draft: Draft, input: Tombstone): void {
   if (draft.state.replacedBy !== undefined) return;
   draft.set({ replacedBy: input.replacement });
   for (const key of Object.keys(draft.state.sessions)) takeBack(draft, key);
-  const carried = Object.values(draft.state.sessions)
-    .filter((session) => session.thread === undefined)
-    .map(({ agent, history, queue }) => ({ agent, history, queue }));
+  const carried = carriedFrom(draft);
   const users = [draft.world.bot, ...draft.world.crew.keys()].filter((user) => draft.isJoined(user));
   const away = [...draft.world.crew.keys()].filter((user) => isRemoved(draft.state.seats[user]));
   draft.audit({

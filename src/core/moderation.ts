@@ -9,7 +9,7 @@ import type { AgentId, UserId } from "./ids.ts";
 import type { AclChange, MatrixInput, Member, Message, Redaction } from "./input.ts";
 import { relock, release } from "./read-only.ts";
 import { isDenied, silenceOf } from "./silence.ts";
-import { refuse } from "./steering.ts";
+import { may, refuse } from "./steering.ts";
 import { begin, putSession, takeBack } from "./turns.ts";
 
 export interface ModerationAct {
@@ -157,15 +157,17 @@ export function dropWordsOf(draft: Draft, isMeant: (user: UserId) => boolean): r
 export function personRemoved(draft: Draft, input: Member): void {
   const { user, sender, event, reason, membership } = input;
   if (sender === user) return;
-  for (const agent of dropWordsOf(draft, (one) => one === user))
-    draft.audit({
-      kind: "moderation",
-      what: membership === "ban" ? "ban" : "kick",
-      by: sender,
-      agent,
-      detail: reason === undefined ? user : `${user}: ${reason}`,
-      event,
-    });
+  const stopped = dropWordsOf(draft, (one) => one === user);
+  const facts = {
+    kind: "moderation",
+    what: membership === "ban" ? "ban" : "kick",
+    by: sender,
+    detail: reason === undefined ? user : `${user}: ${reason}`,
+    event,
+  } as const;
+  for (const agent of stopped) draft.audit({ ...facts, agent });
+  // Those who were never heard are the room's own affair.
+  if (stopped.length === 0 && draft.state.people.includes(user) && may(draft, user, "talk")) draft.audit(facts);
 }
 
 /** The room's server ACL has changed. */

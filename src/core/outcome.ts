@@ -121,7 +121,11 @@ function moveOut(draft: Draft): void {
     if (draft.isJoined(as) && maySpeak(draft.state, as))
       withdraw(draft, id, "The room was replaced: it is asked there.");
   const { task: _moved, asks: _asked, ...rest } = draft.state;
-  draft.state = { ...rest, sessions: {} };
+  // What was said here can still be taken back here.
+  const sessions = Object.entries(rest.sessions).flatMap(([key, { running: _none, ...session }]) =>
+    session.causes.length === 0 ? [] : [[key, { ...session, queue: [] }] as const],
+  );
+  draft.state = { ...rest, sessions: Object.fromEntries(sessions) };
 }
 
 function settleAnswer(draft: Draft, answer: EffectId, event: EventId): void {

@@ -30,7 +30,12 @@ export function powerOf(room: PowerFacts, user: UserId): number {
 
 /** Whether a user may send messages there. A muted user is one whose level was put below the level to send. */
 export function maySpeak(room: PowerFacts, user: UserId): boolean {
-  const needed = room.power.events?.["m.room.message"] ?? room.power.events_default ?? 0;
+  return maySend(room, user, "m.room.message");
+}
+
+/** Whether a user may send events of this type, which are no state. */
+export function maySend(room: PowerFacts, user: UserId, type: string): boolean {
+  const needed = room.power.events?.[type] ?? room.power.events_default ?? 0;
   return powerOf(room, user) >= needed;
 }
 

@@ -7,7 +7,7 @@
 import type { Draft } from "./draft.ts";
 import type { Effect } from "./effect.ts";
 import type { EventId, UserId } from "./ids.ts";
-import { mayInvite, maySpeak, mayWriteState } from "./power.ts";
+import { mayInvite, maySend, maySpeak, mayWriteState } from "./power.ts";
 import type { Lock, RoomState } from "./room.ts";
 import { isServerAllowed } from "./server-acl.ts";
 import { isClosed } from "./tasks/derive.ts";
@@ -40,15 +40,17 @@ export function isHeldBack(world: Facts, state: RoomState, effect: Effect): bool
   const { bot } = world;
   const isDenied = !isServerAllowed(state.acl, world.server);
   const botIsGone = state.task !== undefined && isRemoved(world, state);
-  const cannotSpeak = (user: UserId): boolean =>
-    user === bot && botIsGone ? true : state.seats[user]?.place === "joined" && !maySpeak(state, user);
+  const cannotSend = (user: UserId, type: string): boolean =>
+    user === bot && botIsGone ? true : state.seats[user]?.place === "joined" && !maySend(state, user, type);
   switch (effect.kind) {
     case "say":
+      return isDenied || cannotSend(effect.as, "m.room.message");
     case "react":
+      return isDenied || cannotSend(effect.as, "m.reaction");
     case "redact":
-      return isDenied || cannotSpeak(effect.as);
+      return isDenied || cannotSend(effect.as, "m.room.redaction");
     case "publish":
-      return isDenied || cannotSpeak(bot);
+      return isDenied || cannotSend(bot, "m.room.message");
     case "state":
       return isDenied || botIsGone || !mayWriteState(state, bot, effect.type);
     case "invite":

@@ -42,7 +42,7 @@ function letGoOfIdle(draft: Draft): void {
   for (const [key] of idle.slice(0, spare)) putSession(draft, key, undefined);
 }
 
-function newSession(draft: Draft, agent: AgentId, thread: EventId | undefined): Session {
+export function newSession(draft: Draft, agent: AgentId, thread: EventId | undefined): Session {
   const { room } = draft.state;
   const history = [agent, room, ...(thread === undefined ? [] : [thread])].join("/") as SessionId;
   return { agent, ...inThread({ thread }), history, turns: 0, queue: [], causes: [] };

@@ -1,6 +1,7 @@
 import { array, assert, constantFrom, property } from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Decision } from "../../src/core/decide.ts";
+import type { Follow } from "../../src/core/effect.ts";
 import { globFits } from "../../src/core/glob.ts";
 import { asRoomId, asUserId, type EffectId, type EventId, type UserId } from "../../src/core/ids.ts";
 import type { Member } from "../../src/core/input.ts";
@@ -612,5 +613,81 @@ describe("an agent that is removed", () => {
     after.put({ kind: "joined", user: bot, snapshot, missed: [], attempts: 1 });
     expect(after.record.state.task).toMatchObject({ number: 7 });
     expect(after.due("invite")).toEqual([]);
+  });
+});
+
+describe("what waits when the room is replaced", () => {
+  const next = defined(asRoomId("!next:example.com"));
+  const follow = (scene: Scene): Follow => {
+    scene.put({ kind: "tombstone", event: scene.fresh(), sender: boss, ts: 0, replacement: next });
+    return defined(scene.due("follow")[0]);
+  };
+
+  test("goes along from threads as well, into the agent's conversation in the next room", () => {
+    const { scene } = moderatedScene();
+    scene.say("in the room", { mentions: [ada.user] });
+    scene.say("in a thread", { mentions: [ada.user], thread: scene.fresh("root") });
+    scene.say("to bo in a thread", { mentions: [bo.user], thread: scene.fresh("root") });
+    const waits = follow(scene).carried.map(({ agent, queue }) => [agent, queue.map(({ text }) => text)]);
+    expect(waits).toEqual([
+      ["ada", ["in the room", "in a thread"]],
+      ["bo", ["to bo in a thread"]],
+    ]);
+  });
+
+  test("and what was said before can still be taken back in the old room: its agent forgets it", () => {
+    const { scene } = moderatedScene();
+    const said = scene.message("my secret", { mentions: [ada.user] });
+    scene.put(said);
+    scene.answer(scene.turns[0], "noted");
+    const { id, carried } = follow(scene);
+    scene.put({ kind: "done", effect: id });
+    scene.put({ kind: "redaction", event: scene.fresh(), sender: anna, ts: 0, target: said.event });
+    expect(scene.due("forget")).toMatchObject([{ agent: "ada", history: carried[0]?.history }]);
+    expect(scene.turns).toEqual([]);
+  });
+});
+
+test("reactions and redactions wait for the level that they need, and nothing else does", () => {
+  const { scene } = moderatedScene();
+  scene.say("go", { mentions: [ada.user] });
+  const power = { users: { [boss]: 100 }, events: { "m.reaction": 50 } };
+  levels(scene, power);
+  const { session, turn } = defined(scene.turns[0]);
+  const action = { kind: "ask", question: "Tabs?", options: ["yes"] } as const;
+  const asked = scene.put({ kind: "act", session, turn, call: "call" as EffectId, action });
+  expect(asked.fresh.map(({ kind }) => kind)).toEqual(["say"]);
+  expect(levels(scene, { ...power, events: {} }).fresh.map(({ kind }) => kind)).toEqual(["react"]);
+});
+
+test("a rule that came while nobody looked at the room keeps what waits there from beginning", () => {
+  const { scene, rules } = moderatedScene([anna, stranger, boss]);
+  acl(scene, ["example.com"]);
+  scene.say("from the stranger", { sender: stranger, mentions: [ada.user] });
+  scene.say("from anna", { mentions: [ada.user] });
+  rules.set(rule("user", stranger));
+  acl(scene, []);
+  expect(scene.turns.map(({ messages }) => messages.map(({ text }) => text))).toEqual([["from anna"]]);
+});
+
+describe("a person whose power in the room changes", () => {
+  test("is written down when they lose or gain what steering needs, and not otherwise", () => {
+    const { scene } = moderatedScene();
+    levels(scene, { users: { [anna]: 100 } });
+    levels(scene, { users: { [anna]: 50 } });
+    levels(scene, { users: { [anna]: 49 } });
+    levels(scene, { users: { [anna]: 49 }, users_default: 60 });
+    expect(audits(scene.record)).toMatchObject([
+      { what: "promote", by: boss, detail: anna },
+      { what: "demote", by: boss, detail: anna, event: expect.stringMatching(/^\$/) as string },
+      { what: "promote", by: boss, detail: boss },
+    ]);
+  });
+
+  test("and so is their removal, also when they had asked for nothing", () => {
+    const { scene } = moderatedScene();
+    moved(scene, anna, "ban", boss);
+    expect(audits(scene.record)).toMatchObject([{ what: "ban", by: boss, detail: anna }]);
+    expect(audits(scene.record)[0]).not.toHaveProperty("agent");
   });
 });
