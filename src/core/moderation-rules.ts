@@ -1,5 +1,5 @@
 /** Rules against people and servers: those of the config, and those of watched policy lists. They hold in all rooms. */
-import { globFits, isGlob } from "./glob.ts";
+import { type Glob, globOf, isGlob } from "./glob.ts";
 import { serverOf, type RoomId, type UserId } from "./ids.ts";
 import { withoutPort } from "./server-acl.ts";
 
@@ -28,12 +28,12 @@ const rememberedUsers = 10_000;
 export class RuleBook {
   readonly #users = new Map<string, ModerationRule>();
   readonly #servers = new Map<string, ModerationRule>();
-  readonly #globs: ModerationRule[] = [];
+  readonly #globs: { readonly rule: ModerationRule; readonly fits: Glob }[] = [];
   readonly #known = new Map<UserId, ModerationRule | undefined>();
 
   constructor(rules: Iterable<ModerationRule>) {
     for (const rule of rules) {
-      if (isGlob(rule.entity)) this.#globs.push(rule);
+      if (isGlob(rule.entity)) this.#globs.push({ rule, fits: takenApart(rule) });
       else if (rule.about === "user") this.#users.set(rule.entity, this.#users.get(rule.entity) ?? rule);
       else this.#servers.set(rule.entity.toLowerCase(), rule);
     }
@@ -52,12 +52,20 @@ export class RuleBook {
     const bare = withoutPort(server);
     const exact = this.#users.get(user) ?? this.#servers.get(server) ?? this.#servers.get(bare);
     if (exact !== undefined) return exact;
-    return this.#globs.find(({ about, entity }) =>
-      about === "user"
-        ? globFits(entity, user)
-        : globFits(entity.toLowerCase(), server) || globFits(entity.toLowerCase(), bare),
+    const found = this.#globs.find(({ rule, fits }) =>
+      rule.about === "user" ? fits(user) : fits(server) || (bare !== server && fits(bare)),
     );
+    return found?.rule;
   }
+}
+
+/** A list of thousands is put in force anew with each of its changes; most of its rules are the same as before. */
+const known = new WeakMap<ModerationRule, Glob>();
+
+function takenApart(rule: ModerationRule): Glob {
+  const fits = known.get(rule) ?? globOf(rule.about === "user" ? rule.entity : rule.entity.toLowerCase());
+  known.set(rule, fits);
+  return fits;
 }
 
 /** Where no moderation is configured. */

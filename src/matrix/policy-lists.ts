@@ -46,6 +46,8 @@ interface List {
   rules: Known;
   /** Counts its changes: what was read before the last one is out of date. */
   changes: number;
+  /** What is to be done and has not begun: anybody in a public list can redact what they said there, as often as they like. */
+  readonly due: Set<"read" | "keep">;
 }
 
 export class PolicyLists implements AsyncDisposable {
@@ -88,7 +90,7 @@ export class PolicyLists implements AsyncDisposable {
     }
     for (const list of changed) this.#force(list);
     if (changed.size > 0) this.#options.onChange();
-    for (const list of changed) this.#queue(() => this.#keep(list));
+    for (const list of changed) this.#soon("keep", list);
   }
 
   /** Whether its rules have changed. */
@@ -96,7 +98,7 @@ export class PolicyLists implements AsyncDisposable {
     const { bot } = this.#options;
     const { type, state_key: key, event_id: id } = event;
     const content = asObject(event["content"]) ?? {};
-    if (type === "m.room.redaction") this.#queue(() => this.#read(list));
+    if (type === "m.room.redaction") this.#soon("read", list);
     if (type === "m.room.tombstone" && key === "")
       this.#tell(
         list,
@@ -104,7 +106,7 @@ export class PolicyLists implements AsyncDisposable {
         `was replaced by ${String(content["replacement_room"])}; name that one in its place`,
       );
     if (type === "m.room.member" && key === bot) {
-      if (content["membership"] === "join") this.#queue(() => this.#read(list));
+      if (content["membership"] === "join") this.#soon("read", list);
       if (content["membership"] === "leave" || content["membership"] === "ban")
         this.#tell(list, String(id), `has removed me (${String(event["sender"])}); invite me again to follow it`);
     }
@@ -177,7 +179,7 @@ export class PolicyLists implements AsyncDisposable {
   }
 
   #listOf(room: RoomId, named: string): List {
-    const list = this.#lists.get(room) ?? { room, named, rules: new Map(), changes: 0 };
+    const list = this.#lists.get(room) ?? { room, named, rules: new Map(), changes: 0, due: new Set() };
     this.#lists.set(room, list);
     return list;
   }
@@ -196,6 +198,16 @@ export class PolicyLists implements AsyncDisposable {
   #say(id: string, text: string): void {
     this.#options.log.warn({}, text);
     this.#options.tell(id as EffectId, `⚠️ ${text}`);
+  }
+
+  /** Once for all that comes before it begins. */
+  #soon(what: "read" | "keep", list: List): void {
+    if (list.due.has(what)) return;
+    list.due.add(what);
+    this.#queue(() => {
+      list.due.delete(what);
+      return what === "read" ? this.#read(list) : this.#keep(list);
+    });
   }
 
   #queue(work: () => Promise<void>): void {

@@ -3,18 +3,18 @@ import type { RoomId, UserId } from "../core/ids.ts";
 import { type Moderation, type ModerationRule, RuleBook } from "../core/moderation-rules.ts";
 
 export class Rules implements Moderation {
-  readonly #own: readonly ModerationRule[];
+  /** Asked first: the config binds people whom a list cannot. */
+  readonly #own: RuleBook;
   readonly #lists = new Map<RoomId, readonly ModerationRule[]>();
-  #book: RuleBook;
+  #book = new RuleBook([]);
 
   /** @param ignored `moderation.ignored` */
   constructor(ignored: readonly string[]) {
-    this.#own = ignored.map((entity) => ({ about: "user", entity, source: "config" }));
-    this.#book = new RuleBook(this.#own);
+    this.#own = new RuleBook(ignored.map((entity) => ({ about: "user", entity, source: "config" })));
   }
 
   ruleOn(user: UserId): ModerationRule | undefined {
-    return this.#book.ruleOn(user);
+    return this.#own.ruleOn(user) ?? this.#book.ruleOn(user);
   }
 
   watches(room: RoomId): boolean {
@@ -24,6 +24,6 @@ export class Rules implements Moderation {
   /** Replaces what a list says. */
   put(room: RoomId, rules: readonly ModerationRule[]): void {
     this.#lists.set(room, rules);
-    this.#book = new RuleBook([...this.#own, ...[...this.#lists.values()].flat()]);
+    this.#book = new RuleBook([...this.#lists.values()].flat());
   }
 }

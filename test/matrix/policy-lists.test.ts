@@ -158,4 +158,52 @@ describe("a watched list", () => {
     expect(rules.ruleOn(spammer)).toBeDefined();
     await lists[Symbol.asyncDispose]();
   });
+
+  test("is read once for all redactions that come together, and kept once for all its changes", async () => {
+    let reads = 0;
+    let writes = 0;
+    const meta = facts();
+    const counting: Facts = {
+      get: (key) => meta.get(key),
+      set: (key, value) => {
+        writes++;
+        return meta.set(key, value);
+      },
+    };
+    const { lists, rules } = play(counting, () => {
+      reads++;
+      return [first];
+    });
+    await lists.follow();
+    [reads, writes] = [0, 0];
+    for (let times = 0; times < 100; times++) {
+      lists.take([{ ...rule("m.room.redaction", "", {}), state_key: undefined }]);
+      lists.take([rule("m.policy.rule.user", `more${times}`, ban("@more:*"))]);
+    }
+    await lists[Symbol.asyncDispose]();
+    expect(reads).toBeLessThan(4);
+    expect(writes).toBeLessThan(4);
+    expect(rules.ruleOn(spammer)).toBeDefined();
+  });
+});
+
+describe("the rules in force", () => {
+  test("are those of the config before those of lists: a list's rule on the same person does not weaken them", () => {
+    const rules = new Rules(["@*:evil.org"]);
+    rules.put(list, [{ about: "user", entity: spammer, source: list }]);
+    expect(rules.ruleOn(spammer)).toMatchObject({ source: "config" });
+    expect(new Rules([]).ruleOn(spammer)).toBeUndefined();
+  });
+
+  test("of a hostile list cost a decision little", () => {
+    const rules = new Rules([]);
+    const entity = `*${"a".repeat(120)}b*`;
+    rules.put(
+      list,
+      Array.from({ length: 10_000 }, () => ({ about: "user", entity, source: list }) as const),
+    );
+    const began = performance.now();
+    expect(rules.ruleOn(user(`@${"a".repeat(230)}:x.org`))).toBeUndefined();
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
 });
