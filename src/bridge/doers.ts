@@ -119,7 +119,7 @@ export function createDoers(parts: DoersOptions): Doers {
 
     leave: async (room, effect, signal) => {
       await parts.entrance().reject(room, effect, signal);
-      metrics.joins.inc({ outcome: "rejected" });
+      if (effect.inviter !== undefined) metrics.joins.inc({ outcome: "rejected" });
       return undefined;
     },
 

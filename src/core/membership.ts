@@ -15,7 +15,7 @@ import { maySpeak, powerOf, steeringPower } from "./power.ts";
 import { crowdLimit, type RoomState, type Seat } from "./room.ts";
 import { agentGone, personGone, taskRead } from "./tasks/hooks.ts";
 import { beginAll, conclude, newSession, putSession, sessionKey, takeBack } from "./turns.ts";
-import { isOwn } from "./world.ts";
+import { type CrewMember, isOwn } from "./world.ts";
 
 export function member(draft: Draft, input: Member): void {
   if (!isOwn(draft.world, input.user)) {
@@ -162,6 +162,17 @@ function gone(draft: Draft, user: UserId, place: "left" | "banned"): void {
   }
   if (agent !== undefined) asksEnd(draft, agent);
   agentGone(draft, user);
+}
+
+/**
+ * A person sends an agent away with a command, as if they had removed it. In a direct chat nothing else does: clients give
+ * both sides the same power (preset `trusted_private_chat`; from room version 12 on both are creators), and nobody can kick,
+ * ban or mute an equal.
+ */
+export function dismiss(draft: Draft, { user, id: agent }: CrewMember, by: UserId, event: EventId): void {
+  draft.audit({ kind: "moderation", what: "dismiss", by, agent, event });
+  gone(draft, user, "left");
+  draft.emit({ kind: "leave", id: `${event}:dismissed:${agent}` as EffectId, as: user, reason: `${by} sent me away.` });
 }
 
 /** Nobody waits any more for what it asked: neither for an answer, nor for leave to do something here. */

@@ -37,6 +37,11 @@ export const moderationTable: readonly ModerationAct[] = [
     inTasks: "as a kick; it gets no work of this task before it is unbanned and invited",
   },
   {
+    act: "`!crew dismiss`, also in a direct chat, where clients give both sides the same power, and nobody can remove or mute an equal",
+    inChats: "as a kick",
+    inTasks: "as a kick",
+  },
+  {
     act: "unban an agent",
     inChats: "nothing by itself; an invite lets it work again",
     inTasks: "the same",

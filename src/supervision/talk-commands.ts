@@ -3,7 +3,9 @@ import { release } from "../core/breaker.ts";
 import type { Draft } from "../core/draft.ts";
 import type { Message } from "../core/input.ts";
 import { agentsHere } from "../core/listening.ts";
+import { dismiss } from "../core/membership.ts";
 import { stopTurns } from "../core/people.ts";
+import { powerOf, steeringPower } from "../core/power.ts";
 import type { CrewMember } from "../core/world.ts";
 import { type Command, findAgent, quoted } from "./command.ts";
 
@@ -25,6 +27,15 @@ export function talkCommands(version: string): readonly Command[] {
       level: "talk",
       steers: "no",
       run: stop,
+    },
+    {
+      name: "dismiss",
+      usage: "[agent]",
+      help: "Has an agent leave this room, as if you had removed it: also where no client can, in a direct chat.",
+      level: "talk",
+      steers: "no",
+      who: `\`talk\` and power level ${steeringPower}`,
+      run: sendAway,
     },
     {
       name: "release",
@@ -67,6 +78,23 @@ function describe(draft: Draft, member: CrewMember): string {
     ? `is here and ${doing}${waiting > 0 ? `, ${waiting} waiting` : ""}`
     : "is not in this room";
   return `**${name}** (${user}), ${roles.join(", ")}, on ${runtime} with model ${model}: ${here}`;
+}
+
+function sendAway(draft: Draft, message: Message, words: string): string {
+  if (powerOf(draft.state, message.sender) < steeringPower)
+    return `\`!crew dismiss\` needs power level ${steeringPower} in this room.`;
+  const here = agentsHere(draft.world, draft.state);
+  const word = words.trim();
+  const [only] = here.length === 1 ? here : [];
+  const user = word === "" ? only : findAgent(draft.world, message, word)?.user;
+  const member = user === undefined || !here.includes(user) ? undefined : draft.world.crew.get(user);
+  if (member === undefined) {
+    const ids = here.map((one) => draft.world.crew.get(one)?.id);
+    return `Say which agent is to leave. Agents here: ${ids.join(", ") || "none"}.`;
+  }
+  dismiss(draft, member, message.sender, message.event);
+  // Where nobody of ours is left, the room shows that it went, and why.
+  return draft.voice() === undefined ? "" : `${member.name} leaves. Invite it again when you want it back.`;
 }
 
 function stop(draft: Draft, message: Message, words: string): string {

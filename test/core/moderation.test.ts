@@ -692,3 +692,39 @@ describe("a person whose power in the room changes", () => {
     expect(audits(scene.record)[0]).not.toHaveProperty("agent");
   });
 });
+
+describe("`!crew dismiss`", () => {
+  test("ends an agent's work and has it leave, for people with power in the room", () => {
+    const { scene } = moderatedScene();
+    levels(scene, { users: { [boss]: 100 } });
+    scene.say("go", { mentions: [ada.user] });
+    scene.say("!crew dismiss ada");
+    scene.say("!crew dismiss", { sender: boss });
+    scene.say("!crew dismiss zed", { sender: boss });
+    expect(scene.turns).toHaveLength(1);
+    expect(scene.says.map(({ text }) => text)).toEqual([
+      expect.stringContaining("power level 50"),
+      "Say which agent is to leave. Agents here: ada, bo.",
+      "Say which agent is to leave. Agents here: ada, bo.",
+    ]);
+    expect(aborted(scene.say("!crew dismiss ada", { sender: boss }))).toBe(1);
+    expect(scene.turns).toEqual([]);
+    expect(scene.due("leave")).toMatchObject([{ as: ada.user }]);
+    moved(scene, ada.user, "leave", ada.user);
+    expect(scene.say("hello?", { mentions: [ada.user] }).changed).toBe(false);
+    expect(audits(scene.record)).toMatchObject([
+      { what: "promote" },
+      { what: "dismiss", agent: "ada", by: boss, event: expect.stringMatching(/^\$/) as string },
+    ]);
+  });
+
+  test("needs no name where there is one agent, says nothing where nobody is left, and an invite brings it back", () => {
+    const scene = new Scene({}, { permissions: everybody });
+    scene.enter([anna], [ada.user], { version: "12", creators: [anna, ada.user] });
+    scene.say("!crew dismiss");
+    expect(scene.record.outbox.map(({ kind }) => kind)).toEqual(["leave"]);
+    moved(scene, ada.user, "leave", ada.user);
+    moved(scene, ada.user, "invite", anna);
+    expect(scene.due("join")).toHaveLength(1);
+  });
+});

@@ -166,6 +166,26 @@ describe.each(["11", "12"])("in room version %s", (version) => {
     expect(asked("who is in?")).toHaveLength(1);
   });
 
+  test("an agent in a direct chat leaves when its person sends it away, where no client can remove it", async () => {
+    const anna = await shared.someone("anna");
+    const ada = agent("ada");
+    const room = await shared.direct(anna, "ada");
+    await anna.say(room, "hang on");
+    await anna.waitForMessage(room, "I am at it", { from: ada });
+    // Both sides have level 100, or are creators.
+    await expect(anna.kick(room, ada)).rejects.toMatchObject({ httpStatus: 403 });
+    const { bridge } = shared.stage;
+    const from = bridge.stderr.length;
+    await anna.say(room, "!crew dismiss");
+    await bridge.waitForLine(/"reason":"cancelled".*turn ended/, { stream: "stderr", from });
+    await anna.waitForMember(room, ada, "leave");
+    expect(await saidBy(anna, room, ada)).toHaveLength(1);
+    await anna.invite(room, ada);
+    await anna.waitForMember(room, ada, "join");
+    await anna.say(room, "welcome back");
+    await anna.waitForMessage(room, /welcome back/, { from: ada });
+  });
+
   test("who knocks is not in the room, and turning them away ends nothing", async () => {
     const [anna, ben, ada] = [await shared.someone("anna"), await shared.someone("ben"), agent("ada")];
     const room = await anna.createRoom({ invite: [ada], version });
