@@ -260,6 +260,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
     tell: (id, text) => void tellHeadquarters(id, text).catch(() => undefined),
     onChange: () => rooms.moderated(),
     now: clock.now,
+    after: clock.after,
     signal,
     log,
   });

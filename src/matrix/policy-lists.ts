@@ -4,7 +4,7 @@
  *
  *   known rules (store) ──join, read──▶ followed ──rule, redaction──▶ followed
  *          │                               └─left, banned, replaced──▶ told in HQ; its rules stay
- *          └──cannot be joined──▶ told in HQ; its rules stay ──invited──▶ followed
+ *          └──cannot be joined──▶ told in HQ, once; its rules stay ──invited, or tried again later──▶ followed
  */
 import { idFrom } from "../core/draft.ts";
 import { reasonOf } from "../core/errors.ts";
@@ -33,6 +33,8 @@ export interface PolicyListsOptions {
   /** The rules that hold have changed. */
   readonly onChange: () => void;
   readonly now: () => number;
+  /** Resolves after so many milliseconds, and rejects when the signal aborts. */
+  readonly after: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly signal: AbortSignal;
   readonly log: Pick<Logger, "info" | "warn">;
 }
@@ -118,7 +120,8 @@ export class PolicyLists implements AsyncDisposable {
     return true;
   }
 
-  async #enter(named: string): Promise<void> {
+  /** @param isTold Whether HQ knows already that it cannot be read. */
+  async #enter(named: string, isTold = false): Promise<void> {
     const { homeserver, bot, patient, signal } = this.#options;
     const address = asRoomId(named) ?? asRoomAlias(named);
     if (address === undefined) return;
@@ -131,9 +134,14 @@ export class PolicyLists implements AsyncDisposable {
       const room = asRoomId(named) ?? (await this.#resolve(address));
       // An invite there will be accepted, and its rules read.
       if (room !== undefined) this.#force(this.#listOf(room, named));
-      this.#say(
-        idFrom("policy list", named, this.#options.now()),
-        `The policy list ${named} cannot be read: ${reasonOf(thrown)} If it is private, have me invited there.`,
+      if (!isTold)
+        this.#say(
+          idFrom("policy list", named, this.#options.now()),
+          `The policy list ${named} cannot be read: ${reasonOf(thrown)} If it is private, have me invited there. I try again every ${againMs / 60_000} minutes.`,
+        );
+      this.#options.after(againMs, signal).then(
+        () => this.#queue(() => this.#enter(named, true)),
+        () => undefined,
       );
     }
   }
@@ -221,6 +229,9 @@ export class PolicyLists implements AsyncDisposable {
     await this.#work;
   }
 }
+
+/** The server of a list may be down when the bridge starts, and nobody would think of inviting the bot. */
+const againMs = 600_000;
 
 /** A list on a remote server may take that long to let us in. */
 const joinTimeoutMs = 180_000;

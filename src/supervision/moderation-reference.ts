@@ -22,7 +22,9 @@ moderation:
 - Changes count with the transaction that brings them, before anything else in it. The rules are read anew at each start.
 - A private list: have its moderators invite the bot. It accepts that invite from anybody, because the operator named the room.
 - A list that cannot be read any more (the bot was removed, the room was replaced or cannot be reached) is told in HQ. Its last
-  rules stay in force, also after a restart, until the room can be read again or is taken out of the config.
+  rules stay in force, also after a restart, until the room can be read again or is taken out of the config. One that cannot be
+  joined is tried again every 10 minutes.
+- Ids of rooms of version 12 name no server: give a list on another homeserver by its address.
 - A list silences neither the crew nor a person whom \`permissions\` names as \`admin\` by their full id: somebody must be left who can
   take it out of the config. \`ignored\` is the operator's own word, and fits everybody.
 - Names of servers are compared without regard to case, with and without their port.`;

@@ -62,6 +62,10 @@ interface Played {
   readonly rules: Rules;
   readonly told: string[];
   readonly changes: () => number;
+  /** Ends the pauses that are waited for. */
+  readonly later: () => void;
+  /** How many there have been. */
+  readonly pauses: () => number;
 }
 
 /** @param state What the homeserver says of the list; `undefined`: it does not let us in. */
@@ -69,6 +73,8 @@ function play(meta: Facts, state: () => readonly object[] | undefined): Played {
   const rules = new Rules([]);
   const told: string[] = [];
   let changes = 0;
+  let pauses = 0;
+  const waiting: (() => void)[] = [];
   const lists = new PolicyLists({
     rooms: ["#bans:localhost"],
     homeserver: {
@@ -86,10 +92,15 @@ function play(meta: Facts, state: () => readonly object[] | undefined): Played {
     tell: (_id: EffectId, text) => void told.push(text),
     onChange: () => void changes++,
     now: () => 0,
+    after: () => {
+      pauses++;
+      return new Promise((resolve) => void waiting.push(resolve));
+    },
     signal: new AbortController().signal,
     log: createLogger({ level: "silent", format: "json" }),
   });
-  return { lists, rules, told, changes: () => changes };
+  const later = (): void => waiting.splice(0).forEach((resolve) => resolve());
+  return { lists, rules, told, changes: () => changes, later, pauses: () => pauses };
 }
 
 describe("a watched list", () => {
@@ -131,6 +142,20 @@ describe("a watched list", () => {
     lists.take([{ ...rule("m.room.member", bot, { membership: "join" }) }]);
     await lists[Symbol.asyncDispose]();
     expect(rules.ruleOn(spammer)).toBeDefined();
+  });
+
+  test("that cannot be read is tried again, and told once: its server may have been down", async () => {
+    let state: readonly object[] | undefined;
+    const { lists, rules, told, later, pauses } = play(facts(), () => state);
+    await lists.follow();
+    expect(pauses()).toBe(1);
+    later();
+    await expect.poll(pauses).toBe(2);
+    state = [first];
+    later();
+    await expect.poll(() => rules.ruleOn(spammer)).toBeDefined();
+    expect(told).toHaveLength(1);
+    await lists[Symbol.asyncDispose]();
   });
 
   test("is read anew after a redaction, and again when it changes meanwhile", async () => {
