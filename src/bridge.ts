@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { createDecoder } from "./bridge/decoder.ts";
-import { createDoers } from "./bridge/doers.ts";
+import { announce, createDoers } from "./bridge/doers.ts";
 import { agentsOf, profilesOf, worldOf } from "./bridge/from-config.ts";
 import { createFiling } from "./bridge/filing.ts";
 import { Leaves } from "./bridge/leaves.ts";
@@ -247,7 +247,7 @@ export async function startBridge({ config, registration, log }: BridgeOptions):
 
   const tellHeadquarters = async (id: EffectId, text: string): Promise<void> => {
     const { hq } = await settling.headquarters;
-    await rooms.put(hq, { kind: "announce", id, text });
+    await announce(rooms, hq, { kind: "announce", id, text });
   };
   const policyLists = new PolicyLists({
     rooms: config.moderation.policy_rooms,

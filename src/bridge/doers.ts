@@ -1,7 +1,7 @@
 /** Which part does which effect. The parts need each other, so they are asked for when an effect is done, not before. */
 import type { Carried, Follow, Join, Say } from "../core/effect.ts";
-import { outdated } from "../core/input.ts";
-import { agentUserId, botUserId, type EventId, type RoomId, type UserId } from "../core/ids.ts";
+import { outdated, type OwnInput } from "../core/input.ts";
+import { agentUserId, asRoomId, botUserId, type EventId, type RoomId, type UserId } from "../core/ids.ts";
 import type { Turns } from "../crew/turns.ts";
 import type { Entrance, Joined } from "../matrix/entrance.ts";
 import { HomeserverError } from "../matrix/homeserver-error.ts";
@@ -36,6 +36,24 @@ export interface DoersOptions {
 
 /** What goes on in the room that replaces another. */
 type Moved = Pick<Joined, "task" | "asks" | "away"> & { readonly carried: readonly Carried[] };
+
+/** A room may be replaced as often as that while the bridge runs; it finds the newest one by its address when it starts. */
+const mostMoves = 20;
+
+/** Tells something in HQ, or in the room that has replaced it since the start. */
+export async function announce(
+  rooms: Pick<Rooms, "put">,
+  hq: RoomId,
+  input: Extract<OwnInput, { kind: "announce" }>,
+): Promise<void> {
+  let room = hq;
+  for (let moves = 0; moves < mostMoves; moves++) {
+    const { reply } = await rooms.put(room, input);
+    const next = asRoomId(reply);
+    if (next === undefined) return;
+    room = next;
+  }
+}
 
 /** A homeserver still shows a room to who was kicked, as it was then. */
 function isIn({ user, snapshot }: Joined): boolean {
@@ -195,7 +213,7 @@ export function createDoers(parts: DoersOptions): Doers {
     announce: async (_room, effect, signal) => {
       const { hq } = await until(parts.settling().headquarters, signal);
       const { id, text, budget } = effect;
-      await parts.rooms().put(hq, { kind: "announce", id, text, ...(budget === undefined ? {} : { budget }) });
+      await announce(parts.rooms(), hq, { kind: "announce", id, text, ...(budget === undefined ? {} : { budget }) });
       return undefined;
     },
 

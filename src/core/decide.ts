@@ -6,6 +6,7 @@ import { agentSays } from "./breaker.ts";
 import { askedForDay } from "./budget.ts";
 import { Draft, type Note } from "./draft.ts";
 import type { Effect, Fleeting } from "./effect.ts";
+import type { RoomId } from "./ids.ts";
 import { outdated, type Input, type MatrixInput, type OwnInput } from "./input.ts";
 import { caughtUp, encryption, joined, member, power, tombstone } from "./membership.ts";
 import { comesEarly, withEarly } from "./early.ts";
@@ -128,6 +129,8 @@ function ownInput(draft: Draft, input: OwnInput): void {
     case "failed":
       return failed(draft, input);
     case "announce":
+      draft.reply = movedTo(draft);
+      if (draft.reply !== undefined) return;
       if (input.budget !== undefined) return askedForDay(draft, input);
       return draft.say(input.id, { as: draft.world.bot, text: input.text, style: "notice" });
     case "recovered":
@@ -167,6 +170,11 @@ function ownInput(draft: Draft, input: OwnInput): void {
     case "taskRoom":
       return taskRoom(draft, input);
   }
+}
+
+/** Where all goes on, once the crew has followed there. */
+function movedTo({ state, outbox }: Draft): RoomId | undefined {
+  return outbox.some(({ kind }) => kind === "follow") ? undefined : state.replacedBy;
 }
 
 /** A mute, say, that came while the room was read must not be undone by what was read before it. */

@@ -269,7 +269,7 @@ export type OwnInput =
   | { readonly kind: "done"; readonly effect: EffectId; readonly event?: EventId }
   /** An effect failed for good. */
   | { readonly kind: "failed"; readonly effect: EffectId; readonly code: string; readonly sentence: string }
-  /** Something to tell in this room, from another one (only HQ gets these). */
+  /** Something to tell in this room, from another one (only HQ gets these). The reply is the room that replaces it, if one does. */
   | { readonly kind: "announce"; readonly id: EffectId; readonly text: string; readonly budget?: DayLimit }
   /** The rules of moderation have changed, of the config or of a watched list. */
   | { readonly kind: "moderated" }

@@ -204,6 +204,23 @@ describe("a room that is upgraded while a question is open", () => {
   });
 });
 
+describe("HQ that is replaced", () => {
+  test("has what waits for people told in the room that replaces it", async () => {
+    const { crew, synapse } = shared.stage;
+    const boss = await shared.stage.person("boss");
+    const { room_id: hq } = await boss.client.getRoomIdForAlias(`#crewroom-hq:${synapse.serverName}`);
+    await boss.join(hq);
+    const { replacement_room: next } = await boss.client.upgradeRoom(hq, "12");
+    await boss.invite(next, crew.bot).catch(() => undefined);
+    await boss.waitForMember(next, crew.bot, "join", patient);
+    const anna = await shared.someone("anna");
+    const before = (await boss.timeline(hq)).length;
+    await planned(anna);
+    await boss.waitForMessage(next, /waits for a person/, { ...patient, from: crew.bot });
+    expect(await boss.timeline(hq)).toHaveLength(before);
+  });
+});
+
 test(
   "fifty open questions outlive a restart of the homeserver, and each is answered once",
   { timeout: 240_000 },
