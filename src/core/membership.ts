@@ -367,7 +367,9 @@ export function tombstone(draft: Draft, input: Tombstone): void {
   draft.set({ replacedBy: input.replacement });
   for (const key of Object.keys(draft.state.sessions)) takeBack(draft, key);
   const carried = carriedFrom(draft);
-  const users = [draft.world.bot, ...draft.world.crew.keys()].filter((user) => draft.isJoined(user));
+  // Also who is on the way in: otherwise nobody would ever look whether the successor is the real one.
+  const isHere = (place: Seat["place"] | undefined): boolean => place === "joined" || place === "invited";
+  const users = [draft.world.bot, ...draft.world.crew.keys()].filter((user) => isHere(draft.state.seats[user]?.place));
   const away = [...draft.world.crew.keys()].filter((user) => isRemoved(draft.state.seats[user]));
   draft.audit({
     kind: "moderation",

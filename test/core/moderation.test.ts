@@ -728,3 +728,17 @@ describe("`!crew dismiss`", () => {
     expect(scene.due("join")).toHaveLength(1);
   });
 });
+
+test("an agent whose join is under way when the room is replaced works there all the same where the successor is a false one", () => {
+  const scene = new Scene({}, { permissions: everybody });
+  moved(scene, ada.user, "invite", anna);
+  const replacement = defined(asRoomId("!lure:example.com"));
+  scene.put({ kind: "tombstone", event: scene.fresh(), sender: anna, ts: 0, replacement });
+  scene.say("hello", { mentions: [ada.user] });
+  scene.enter([anna], [ada.user]);
+  expect(scene.turns).toEqual([]);
+  const { id, as } = defined(scene.due("follow")[0]);
+  expect(as).toEqual([ada.user]);
+  scene.put({ kind: "failed", effect: id, code: "ROOM_UNVERIFIED", sentence: "no" });
+  expect(scene.turns).toHaveLength(1);
+});
