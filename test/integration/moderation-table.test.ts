@@ -7,7 +7,7 @@ import { Method } from "matrix-js-sdk";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { callApi } from "../../src/demo/client-api.ts";
-import { quiet, uses } from "../support/files.ts";
+import { quiet, touches, uses, waitForCommit } from "../support/files.ts";
 import type { Person } from "../support/person.ts";
 import { saidBy, sharedStage } from "../support/shared-stage.ts";
 import { approvalOf, patient, planRule, taskCrew, TaskRoom } from "../support/tasks.ts";
@@ -261,6 +261,20 @@ describe.each(["11", "12"])("in room version %s", (version) => {
       await anna.setPowerLevel(task.room, holder, 0);
       await expect.poll(() => asked("Answer to your question: yes").length, { timeout: 30_000 }).toBeGreaterThan(0);
     });
+  });
+
+  test("a file that somebody handed in is withdrawn when a moderator redacts it", async () => {
+    const [anna, ben] = [await shared.someone("anna"), await shared.someone("ben")];
+    const task = await TaskRoom.openByBot(anna, shared.stage.crew, "Ask for a file");
+    await anna.invite(task.room, ben.userId);
+    await ben.join(task.room);
+    const file = { name: "keys.txt", mimeType: "text/plain", bytes: Buffer.from("not for all\n") };
+    const upload = await ben.sendFile(task.room, file);
+    await waitForCommit(task, "the upload", touches("keys.txt"));
+    await anna.redact(task.room, upload);
+    const withdrawn = await waitForCommit(task, "the withdrawal", touches("keys.txt", { why: "withdraw" }));
+    expect(withdrawn.by).toBe(anna.userId);
+    expect(await task.command("files")).not.toContain("keys.txt");
   });
 
   test("who is demoted no longer steers, and HQ is told when the last one who may leaves", async () => {
