@@ -133,6 +133,8 @@ const commandWord = /^!crew(?:\s|$)/i;
 
 function refuseOnce(draft: Draft, message: Message): void {
   if (!commandWord.test(message.text.trim()) || message.notice || message.hops !== undefined) return;
+  // Where nobody may speak yet it is told after the join, which reads back what was said.
+  if (draft.voice() === undefined) return;
   refuse(draft, message, undefined, "A moderation rule keeps the crew from working for you.");
 }
 

@@ -742,3 +742,17 @@ test("an agent whose join is under way when the room is replaced works there all
   scene.put({ kind: "failed", effect: id, code: "ROOM_UNVERIFIED", sentence: "no" });
   expect(scene.turns).toHaveLength(1);
 });
+
+test("somebody whom a rule fits is refused where they asked, not in HQ, also when they asked before the agent had joined", () => {
+  const rules = new Changing();
+  const scene = new Scene({}, { permissions: everybody, moderation: rules });
+  rules.set(rule("user", stranger));
+  moved(scene, ada.user, "invite", anna);
+  const order = scene.message("!crew ping", { sender: stranger });
+  expect(scene.put(order).changed).toBe(false);
+  const members = [anna, stranger, ada.user].map((who) => ({ user: who, membership: "join" as const }));
+  const snapshot = { version: "12", creators: [], power: {}, encrypted: false, members };
+  scene.put({ kind: "joined", user: ada.user, snapshot, missed: [order], attempts: 1 });
+  expect(scene.says).toMatchObject([{ as: ada.user, text: expect.stringContaining("moderation rule") as string }]);
+  expect(scene.due("announce")).toEqual([]);
+});
