@@ -202,7 +202,6 @@ test("an agent that is kicked while its join is under way does not join again by
       await rooms.put(room, { ...kickOf("kick"), direct: false });
       return { kind: "joined", user: ada.user, snapshot, missed: [], attempts: 1 };
     },
-    missed: async () => [],
   });
   await doers.join(room, effect, new AbortController().signal);
   expect(joins).toBe(1);
