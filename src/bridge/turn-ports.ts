@@ -1,6 +1,6 @@
 /** What a running turn does to its room: all of it by way of the room's lane, but for what is only shown in passing. */
 import type { RunTurn } from "../core/effect.ts";
-import { CrewError, reasonOf } from "../core/errors.ts";
+import { asCrewError, CrewError, reasonOf } from "../core/errors.ts";
 import { agentUserId, asMxcUri, type EffectId, type EventId, type RoomId, type UserId } from "../core/ids.ts";
 import type { FileRequest } from "../core/files.ts";
 import { leaveAsked } from "../core/input.ts";
@@ -10,6 +10,7 @@ import { networkTool } from "../core/policy.ts";
 import type { Action } from "../core/tasks/actions.ts";
 import type { TurnPorts } from "../crew/ports.ts";
 import type { Files, FileTurn } from "../files/files.ts";
+import { pathInCommit } from "../files/paths.ts";
 import type { Homeserver } from "../matrix/homeserver.ts";
 import type { Messenger } from "../matrix/messenger.ts";
 import type { Rooms } from "../rooms/rooms.ts";
@@ -30,7 +31,7 @@ export interface TurnPortsOptions {
     call: { readonly signal: AbortSignal },
   ) => Promise<readonly SaidInRoom[]>;
   /** What an agent's file tools do. */
-  readonly files: Pick<Files, "use" | "handIn" | "ended" | "isLarge">;
+  readonly files: Pick<Files, "use" | "handIn" | "ended" | "isLarge" | "placeOf">;
   /** Who waits for a person's leave. */
   readonly leaves: Pick<Leaves, "wait">;
   /** Whether the policy may say something about a tool. */
@@ -66,6 +67,40 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
     const files = await options.files.handIn(room, fileTurn(effect), action.subtask, action.summary);
     if (files.kind === "refused") return `Not done: ${files.why}`;
     return files.commit === undefined ? action : { ...action, commit: files.commit };
+  }
+
+  /** Asks the lane whether a tool may be used. Resolves to `permitted`, or to what the agent reads. */
+  async function permit(
+    room: RoomId,
+    { session, turn }: RunTurn,
+    call: EffectId,
+    use: WhatIsUsed & { readonly large?: boolean },
+  ): Promise<string> {
+    const { reply } = await rooms.put(room, { kind: "permit", session, turn, call, ...use });
+    return reply ?? "Not done.";
+  }
+
+  /**
+   * The path that rules and people see: the place that it leads to, however the agent has written it. Where no rule speaks
+   * of the tool, its letters are enough.
+   */
+  async function aboutOf(
+    room: RoomId,
+    turn: FileTurn,
+    request: FileRequest,
+  ): Promise<{ readonly path: string } | { readonly refused: string }> {
+    if (request.kind === "run") return { path: "" };
+    const { kind, path } = request;
+    const isRuled = options.hasRuleFor(fileTools[kind]);
+    try {
+      const place = isRuled ? await options.files.placeOf(room, turn, kind, path) : pathInCommit(path);
+      return { path: kind === "delete" && path.endsWith("/") ? `${place}/` : place };
+    } catch (thrown) {
+      // What is no path in the files is refused by the tool itself; where a rule speaks of it, nothing else may happen.
+      if (!isRuled) return { path };
+      const error = asCrewError(thrown);
+      return { refused: `Not done: ${error.message} ${error.todo}`.trim() };
+    }
   }
 
   return {
@@ -125,26 +160,18 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
 
     async files(room, effect, call, request, wanted) {
       const turn = fileTurn(effect);
-      const { session, turn: id } = effect;
-      const large = request.kind === "delete" && (await options.files.isLarge(room, turn, request.path));
-      const asked = {
-        kind: "permit",
-        session,
-        turn: id,
-        call,
-        ...whatOf(request),
-        ...(large ? { large } : {}),
-      } as const;
-      if (changes(request) || options.hasRuleFor(asked.tool)) {
-        const { reply } = await rooms.put(room, asked);
-        if (reply !== permitted) return reply ?? "Not done.";
+      if (changes(request) || options.hasRuleFor(fileTools[request.kind])) {
+        const about = await aboutOf(room, turn, request);
+        if ("refused" in about) return about.refused;
+        const large = request.kind === "delete" && (await options.files.isLarge(room, turn, request.path));
+        const use = { ...whatOf(request, about.path), ...(large ? { large } : {}) };
+        const reply = await permit(room, effect, call, use);
+        if (reply !== permitted) return reply;
       }
-      const reach = new Reach(async (host) => {
+      const reach = new Reach((host) => {
         const command = request.kind === "run" ? request.command : "";
-        const about = { tool: networkTool, about: host, details: `${host}\n\n${command}` };
-        const known = { kind: "permit", session, turn: id, call: `${call}:${host}` as EffectId } as const;
-        const { reply } = await rooms.put(room, { ...known, ...about });
-        return reply ?? "Not done.";
+        const use = exactly(networkTool, host, `${host}\n\n${command}`);
+        return permit(room, effect, `${call}:${host}` as EffectId, use);
       });
       const text = await options.files.use(room, turn, request, reach.may, AbortSignal.any([wanted, signal]));
       return [text, ...(await reach.told())].join("\n");
@@ -164,7 +191,12 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
       }
     },
 
-    async readRoom(room, { agent, thread }, limit) {
+    async readRoom(room, effect, call, limit) {
+      const { agent, thread } = effect;
+      if (options.hasRuleFor("read_room")) {
+        const reply = await permit(room, effect, call, { tool: "read_room", about: "" });
+        if (reply !== permitted) return reply;
+      }
       try {
         const said = await options.recent(room, agentUserId(agent, server), limit, thread, { signal });
         return said.length === 0 ? "Nothing was said here yet." : said.map(lineOf).join("\n");
@@ -199,19 +231,23 @@ interface WhatIsUsed {
   readonly exact?: string;
 }
 
-/** The tool, what it is about, and what a person sees of it: all of it, since that is what the answer lets in. */
-function whatOf(request: FileRequest): WhatIsUsed {
+/** Shown in full, since that is what an answer for once lets in. */
+function exactly(tool: string, about: string, details: string): WhatIsUsed {
+  return { tool, about, details, exact: idFrom(details) };
+}
+
+/** The tool, what it is about, and what a person sees of it. @param about The path, for what has one. */
+function whatOf(request: FileRequest, about: string): WhatIsUsed {
   const tool = fileTools[request.kind];
-  if (request.kind === "run") return { tool, about: request.command };
-  const about = request.path;
-  const exactly = (details: string): WhatIsUsed => ({ tool, about, details, exact: idFrom(details) });
   switch (request.kind) {
+    case "run":
+      return { tool, about: request.command };
     case "write":
-      return exactly(`${about}\n\n${request.content}`);
+      return exactly(tool, about, `${about}\n\n${request.content}`);
     case "edit":
-      return exactly(`${about}\n\n${marked("-", request.old)}\n${marked("+", request.new)}`);
+      return exactly(tool, about, `${about}\n\n${marked("-", request.old)}\n${marked("+", request.new)}`);
     case "restore":
-      return exactly(`${about} as it was in ${request.commit}`);
+      return exactly(tool, about, `${about} as it was in ${request.commit}`);
     case "list":
     case "history":
     case "read":

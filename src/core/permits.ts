@@ -13,7 +13,7 @@ import type { Draft } from "./draft.ts";
 import type { AgentId, EffectId, TurnId } from "./ids.ts";
 import { leaveAsked, type OwnInput } from "./input.ts";
 import { inThread } from "./placement.ts";
-import { addGrant, dropGrant, judgeUse, type PolicyDecision, runtimeTool } from "./policy.ts";
+import { addGrant, dropGrant, judgeUse, networkTool, type PolicyDecision, runtimeTool } from "./policy.ts";
 import { putSession, sessionOfTurn } from "./turns.ts";
 import { code, fenced } from "./verbatim.ts";
 import { type CrewMember, memberById } from "./world.ts";
@@ -67,8 +67,13 @@ export function mayUse(draft: Draft, wanted: Wanted, member: CrewMember): string
     return permitted;
   }
   const open = openAsks(draft, member.id);
+  // The answer wakes the session that asked: another one asks for itself.
   const isAsked = open.some(
-    ({ matter }) => matter.tool === tool && matter.about === about && matter.exact === wanted.exact,
+    ({ matter }) =>
+      matter.session === wanted.session &&
+      matter.tool === tool &&
+      matter.about === about &&
+      matter.exact === wanted.exact,
   );
   if (!isAsked && open.length >= openOfAgent) {
     write(draft, "refusal", wanted, member, { because: `${openOfAgent} open questions` });
@@ -138,13 +143,18 @@ function askFor(
       {
         id: "always",
         key: "♾️",
-        label: `always, ${exact === undefined ? "exactly this" : "whatever it contains"}, by this agent, in this room`,
+        label: `always, ${exact === undefined ? "exactly this" : anything(tool)}, by this agent, in this room`,
       },
       { id: "deny", key: "❌", label: "no" },
     ],
     timeout: "deny",
     ...(session === undefined ? {} : inThread(session)),
   });
+}
+
+/** What an answer for always lets in beside what was shown. */
+function anything(tool: string): string {
+  return tool === networkTool ? "whatever command reaches for it" : "whatever it contains";
 }
 
 /** Of what is asked about. A message that gets too long with it is sent as a file. */
@@ -195,17 +205,23 @@ export function leaveWanted(draft: Draft, input: Extract<OwnInput, { kind: "leav
     draft.reply = decision.do;
     return;
   }
-  draft.reply = leaveAsked;
-  const open = openAsks(draft, member.id).find(
+  const open = openAsks(draft, member.id);
+  const known = open.find(
     ({ matter }) => matter.waits?.turn === turn && matter.tool === runtimeTool && matter.about === title,
   );
-  if (open === undefined) {
+  if (known === undefined && open.length >= openOfAgent) {
+    write(draft, "refusal", wanted, member, { because: `${openOfAgent} open questions` });
+    draft.reply = "deny";
+    return;
+  }
+  draft.reply = leaveAsked;
+  if (known === undefined) {
     askFor(draft, wanted, member, { turn, call });
     return;
   }
   // The turn runs again after a crash: the answer goes to who waits now.
   const asks = (draft.state.asks ?? []).map((one) =>
-    one === open ? { ...one, matter: { ...open.matter, waits: { turn, call } } } : one,
+    one === known ? { ...one, matter: { ...known.matter, waits: { turn, call } } } : one,
   );
   draft.set({ asks });
 }

@@ -108,10 +108,12 @@ export function judgeUse({ world, state }: Pick<Draft, "world" | "state">, use: 
   const index = world.policy.findIndex((rule) => ruleFits(rule, use));
   const rule = world.policy[index];
   const because = rule === undefined ? "default" : (rule.from ?? `policy ${index + 1}`);
-  if (rule?.do === "deny") return { do: "deny", because };
+  const verdict = rule?.do ?? unruled[use.tool] ?? "allow";
+  // Also where no rule asks any more: what people were asked under one does not outlive it.
+  if (verdict === "deny") return { do: "deny", because };
   const grant = (state.grants ?? []).find((one) => lets(one, use));
   if (grant !== undefined) return { do: "allow", because: `grant ${grant.id}`, grant };
-  return { do: rule?.do ?? unruled[use.tool] ?? "allow", because };
+  return { do: verdict, because };
 }
 
 function lets({ agent, tool, about, exact }: Grant, use: Use): boolean {

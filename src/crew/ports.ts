@@ -39,7 +39,7 @@ export interface TurnPorts {
    */
   leave(room: RoomId, effect: RunTurn, asked: LeaveAsked, signal: AbortSignal): Promise<LeaveAnswer>;
   /** The tool `read_room`: the newest messages of the room, or of the turn's thread, one a line, oldest first. */
-  readRoom(room: RoomId, effect: RunTurn, limit: number): Promise<string>;
+  readRoom(room: RoomId, effect: RunTurn, call: EffectId, limit: number): Promise<string>;
   /** A tool that works on the task's files: done in the agent's worktree, answered with the text that the agent reads. */
   files(room: RoomId, effect: RunTurn, call: EffectId, request: FileRequest, signal: AbortSignal): Promise<string>;
 }
@@ -105,7 +105,7 @@ export interface SessionContext {
   /** {@link TurnPorts.act}, likewise. */
   acts(turn: TurnId, call: EffectId, action: Action, version?: number): Promise<string>;
   /** {@link TurnPorts.readRoom}, likewise. */
-  reads(turn: TurnId, limit: number): Promise<string>;
+  reads(turn: TurnId, call: EffectId, limit: number): Promise<string>;
   /** {@link TurnPorts.files}, likewise. */
   works(turn: TurnId, call: EffectId, request: FileRequest, signal: AbortSignal): Promise<string>;
 }

@@ -85,10 +85,10 @@ export function createTurns(options: TurnsOptions): Turns {
         if (run === undefined) return "Not done: this turn was stopped.";
         return ports.act(run.room, run.effect, call, action, version);
       },
-      reads: async (turn, limit) => {
+      reads: async (turn, call, limit) => {
         const run = going(turn);
         if (run === undefined) return "Not read: this turn was stopped.";
-        return ports.readRoom(run.room, run.effect, limit);
+        return ports.readRoom(run.room, run.effect, call, limit);
       },
       works: async (turn, call, request, signal) => {
         const run = going(turn);

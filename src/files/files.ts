@@ -13,7 +13,7 @@ import type { RoomState } from "../core/room.ts";
 import { isClosed } from "../core/tasks/derive.ts";
 import { workplaceOf } from "../core/tasks/files.ts";
 import { countBelow } from "./operations/count.ts";
-import { placeIn } from "./paths.ts";
+import { pathInCommit, placeIn } from "./paths.ts";
 import { doJob } from "./jobs.ts";
 import type { JobMedia } from "./looks.ts";
 import { operate } from "./operations/operate.ts";
@@ -114,6 +114,22 @@ export class Files implements AsyncDisposable {
       );
       return `Not done: ${error.message} ${error.todo}`;
     }
+  }
+
+  /**
+   * The path in the task's files that a request means, however the agent has written it; `""` is all of them. Where the
+   * tool follows links, they are followed.
+   * @throws CrewError `FILE_REFUSED` where it leads out of them.
+   */
+  async placeOf(room: RoomId, turn: FileTurn, kind: FileRequest["kind"], given: string): Promise<string> {
+    const state = this.#options.bridge.state(room);
+    const place = state === undefined ? undefined : workplaceOf(state, turn.agent, turn.thread);
+    if (place === undefined || given.trim() === "") return pathInCommit(given);
+    const task = await this.#task(room);
+    const open = await task.exclusive(() => openTree(task, turn.agent, place));
+    const isRead = kind === "read" || kind === "list";
+    const { relative, parts } = await placeIn(open.tree, given, isRead ? "read" : "entry");
+    return isRead ? parts.join("/") : relative;
   }
 
   /** Whether deleting a path takes more files than an agent may without asking. */

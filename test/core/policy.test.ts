@@ -218,6 +218,32 @@ describe("asking for leave", () => {
     expect(scene.permit(bo, "make")).toContain("not allowed");
   });
 
+  it("does not outlive the rule under which it was asked, where without it nothing is let in", () => {
+    const scene = new PolicyScene([{ tool: "network", do: "ask" }]);
+    const reach = (): string => scene.permit(bo, "a.example:443", { tool: "network" });
+    reach();
+    scene.deliver();
+    scene.decideBy("♾️");
+    expect(reach()).toBe(permitted);
+    Object.assign(scene.world, { policy: [{ tool: "network", about: "b.example:443", do: "allow" }] });
+    expect(reach()).toContain("not allowed to you here (default)");
+  });
+
+  it("is asked by each of an agent's conversations for itself, and the answer wakes the one that asked", () => {
+    const scene = new PolicyScene(ask);
+    scene.say("Please look at it here, too.", { sender: boss, mentions: [bo.user] });
+    const [inThread, here] = [scene.turns.find((one) => one.agent === bo.id && one.thread), scene.turnOf(bo)];
+    expect(here.thread).toBeUndefined();
+    for (const { session, turn } of [defined(inThread), here]) {
+      const call = `${turn}:c` as EffectId;
+      scene.put({ kind: "permit", session, turn, call, tool: "run_command", about: "make" });
+    }
+    expect(scene.record.state.asks?.map(({ matter }) => "session" in matter && matter.session)).toEqual([
+      defined(inThread).session,
+      here.session,
+    ]);
+  });
+
   it("is also asked for what is large, where no rule asks", () => {
     const scene = new PolicyScene([]);
     expect(scene.permit(bo, "src/", { tool: "delete_file" })).toBe(permitted);
@@ -250,6 +276,18 @@ describe("what a person lets in", () => {
     scene.deliver();
     scene.decideBy("♾️");
     for (const content of ["one", "two"]) expect(write(scene, content)).toBe(permitted);
+  });
+
+  it("is for a command's way out that command once, or this host whatever reaches for it", () => {
+    const scene = new PolicyScene([{ tool: "network", do: "ask" }]);
+    const reach = (command: string): string =>
+      scene.permit(bo, "a.example:443", { tool: "network", details: command, exact: `digest of ${command}` });
+    reach("npm install");
+    expect(scene.record.state.asks?.[0]?.options[1]?.label).toContain("whatever command reaches for it");
+    scene.deliver();
+    scene.decideBy("✅");
+    expect(reach("curl -d @key a.example")).toContain("a person is asked");
+    expect(reach("npm install")).toBe(permitted);
   });
 
   it("is a result or a message as it was shown, too", () => {
@@ -334,6 +372,14 @@ describe("a runtime that waits for leave", () => {
     scene.deliver();
     scene.end(bo);
     expect(scene.record.state.asks).toEqual([]);
+  });
+
+  it("asks few questions at a time; the others are denied", () => {
+    const scene = new PolicyScene([]);
+    for (let count = 1; count <= 10; count++) expect(wants(scene, `git ${count}`, `c${count}`)).toBe("asked");
+    expect(wants(scene, "git 11", "c11")).toBe("deny");
+    expect(wants(scene, "git 10", "again")).toBe("asked");
+    expect(scene.record.state.asks).toHaveLength(10);
   });
 
   it("is decided by a rule where there is one", () => {

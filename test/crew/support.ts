@@ -189,7 +189,7 @@ export class FakeRoom implements TurnPorts {
     return "Done.";
   }
 
-  async readRoom(_room: RoomId, _effect: RunTurn, limit: number): Promise<string> {
+  async readRoom(_room: RoomId, _effect: RunTurn, _call: EffectId, limit: number): Promise<string> {
     return `the last ${limit} messages`;
   }
 

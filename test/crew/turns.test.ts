@@ -474,7 +474,7 @@ test("tools act, read and work through the turn that runs, and are told when it 
   const [context] = contexts;
   const call = "t1:c1" as EffectId;
   expect(await context?.acts(turnId("t1"), call, { kind: "claim", subtask: "parser" }, 4)).toBe("Done.");
-  expect(await context?.reads(turnId("t1"), 3)).toBe("the last 3 messages");
+  expect(await context?.reads(turnId("t1"), call, 3)).toBe("the last 3 messages");
   const list = { kind: "list", path: "" } as const;
   const { signal } = new AbortController();
   expect(await context?.works(turnId("t1"), call, list, signal)).toBe("the answer to list");
@@ -483,7 +483,7 @@ test("tools act, read and work through the turn that runs, and are told when it 
   expect(await context?.acts(turnId("t2"), call, { kind: "look" })).toBe("Not done: this turn was stopped.");
   turns.abort(turnId("t1"));
   expect(await context?.acts(turnId("t1"), call, { kind: "look" })).toBe("Not done: this turn was stopped.");
-  expect(await context?.reads(turnId("t1"), 3)).toBe("Not read: this turn was stopped.");
+  expect(await context?.reads(turnId("t1"), call, 3)).toBe("Not read: this turn was stopped.");
   expect(await context?.works(turnId("t1"), call, list, signal)).toBe("Not done: this turn was stopped.");
   expect(crew.room.worked).toEqual([[turnId("t1"), call, list, signal]]);
   await crew.room.end("t1");

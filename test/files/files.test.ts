@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { boss, defined } from "../core/scene.ts";
@@ -45,6 +45,21 @@ describe("an agent's files", () => {
     expect(await at.names("subtask/one")).toEqual(["a.txt"]);
     await at.review(rae, "one", "reject");
     expect(await at.use(bo, { kind: "read", path: "node_modules/x/index.js" })).toContain("made anew");
+  });
+
+  test("are known to rules by the place that a path leads to", async () => {
+    const at = await TaskBench.open(small);
+    at.scene.plan(spec("one"));
+    await at.write(bo, "secrets/key.txt", "1\n");
+    const root = at.folder("one.bo");
+    await symlink("secrets", path.join(root, "plain"));
+    const { thread, turn } = at.scene.turnOf(bo);
+    const placeOf = (kind: "read" | "write", given: string): Promise<string> =>
+      at.files.placeOf(at.room, { agent: bo.id, thread, turn }, kind, given);
+    expect(await placeOf("read", "plain/key.txt")).toBe("secrets/key.txt");
+    expect(await placeOf("write", path.join(root, "src/../secrets/new.txt"))).toBe("secrets/new.txt");
+    await expect(placeOf("write", "plain/new.txt")).rejects.toThrow("plain is a link");
+    await expect(placeOf("read", "../x")).rejects.toThrow("leads out");
   });
 
   test("that come after its lease are kept apart", async () => {

@@ -61,7 +61,7 @@ test.each([
 ])("read_room %j reads %i messages", async (input, limit) => {
   const session = sessionOf();
   expect(await session.use("read_room", input)).toBe("@alice:example.org: hello");
-  expect(session.read).toEqual([["t1", limit]]);
+  expect(session.read).toEqual([["t1", "t1:c1", limit]]);
 });
 
 test.each([
