@@ -107,7 +107,9 @@ export function askDone(draft: Draft, effect: EffectId, event: EventId): void {
   const { early = [], ...ask } = { ...asked, event };
   draft.set({ asks: (draft.state.asks ?? []).map((other) => (other.id === ask.id ? ask : other)) });
   const first = early.find(({ target, by }) => target === event && mayAnswer(draft, by, ask));
-  if (first !== undefined) answerAsk(draft, ask, { option: first.option, why: "", by: first.by });
+  if (first === undefined) return;
+  const { option, by, reaction } = first;
+  answerAsk(draft, ask, { option, why: "", by, ...(reaction === undefined ? {} : { event: reaction }) });
 }
 
 /** Whether a message answered the question that it replies to, or was an attempt of somebody who may not. */

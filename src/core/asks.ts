@@ -188,7 +188,24 @@ export function withdraw(draft: Draft, id: string, text: string): void {
     by: draft.world.bot,
     detail: `${id}: ${text}`,
   });
-  editAsk(draft, open, "withdrawn", `↩️ ${text}`, {});
+  // Who asked it in a chat may be gone, and can edit nothing any more. A task's own bot comes back.
+  const { as = draft.world.bot } = open;
+  const isBots = as === draft.world.bot && draft.state.task !== undefined;
+  if (isBots || draft.isJoined(as)) editAsk(draft, open, "withdrawn", `↩️ ${text}`, {});
+}
+
+/** An agent was removed, or left: nobody waits for what it asked about itself. */
+export function withdrawOf(draft: Draft, agent: AgentId): void {
+  for (const { id, matter } of draft.state.asks ?? [])
+    if ((matter.kind === "question" || matter.kind === "permission") && matter.agent === agent)
+      withdraw(draft, id, "Who asked was removed.");
+}
+
+/** A turn is over: nobody waits any more for what its runtime asked. */
+export function withdrawWaiting(draft: Draft, turn: TurnId): void {
+  for (const { id, matter } of draft.state.asks ?? [])
+    if (matter.kind === "permission" && matter.waits?.turn === turn)
+      withdraw(draft, id, "The turn that asked is over.");
 }
 
 export function askById(draft: Draft, id: string): Ask | undefined {

@@ -13,7 +13,7 @@ import { comesEarly, withEarly } from "./early.ts";
 import { acl, isHeard, moderated } from "./moderation.ts";
 import { done, failed, recalled, turnEnded, turnSpeaks, used } from "./outcome.ts";
 import { edit, message, reaction, redaction } from "./people.ts";
-import { leaveNotNeeded, leaveWanted, permit } from "./permits.ts";
+import { leaveWanted, permit } from "./permits.ts";
 import { isHeldBack } from "./read-only.ts";
 import type { RoomRecord } from "./record.ts";
 import { act } from "./tasks/act.ts";
@@ -45,7 +45,6 @@ export function decide(world: World, record: RoomRecord, input: Input, now: numb
   const draft = new Draft(world, record, now);
   if ("event" in input && input.kind !== "done") fromMatrix(draft, input);
   else ownInput(draft, input);
-  if (draft.changed) endWaits(draft);
   goOn(draft, input);
   return {
     record: draft.record,
@@ -55,14 +54,6 @@ export function decide(world: World, record: RoomRecord, input: Input, now: numb
     notes: draft.notes,
     ...(draft.reply === undefined ? {} : { reply: draft.reply }),
   };
-}
-
-/** A turn that was taken back, or ended with its agent's removal, waits for no answer any more. */
-function endWaits(draft: Draft): void {
-  const running = new Set(Object.values(draft.state.sessions).map((session) => session.running?.id));
-  for (const { matter } of draft.state.asks ?? [])
-    if (matter.kind === "permission" && matter.waits !== undefined && !running.has(matter.waits.turn))
-      leaveNotNeeded(draft, matter.waits.turn);
 }
 
 /** What an input means for the room's task, if it has one. Passing over an input that changed nothing costs nothing. */

@@ -1,7 +1,7 @@
 /** Who is in the room: invites, joins, kicks, bans, mutes, encryption and upgrades. Decided from the room's state. */
 import type { Draft } from "./draft.ts";
 import type { Carried, Heard, Join } from "./effect.ts";
-import { ask, type Ask, close, withdraw } from "./asks.ts";
+import { ask, type Ask, withdrawOf } from "./asks.ts";
 import { forgetEarly } from "./early.ts";
 import type { AgentId, EffectId, EventId, UserId } from "./ids.ts";
 import { serverOf } from "./ids.ts";
@@ -11,6 +11,7 @@ import { moderated, personRemoved } from "./moderation.ts";
 import { relock, release } from "./read-only.ts";
 import { silenceOf } from "./silence.ts";
 import { may } from "./steering.ts";
+import { dropOnceOf } from "./policy.ts";
 import { maySpeak, powerOf, steeringPower } from "./power.ts";
 import { crowdLimit, type RoomState, type Seat } from "./room.ts";
 import { agentGone, personGone, taskRead } from "./tasks/hooks.ts";
@@ -160,7 +161,10 @@ function gone(draft: Draft, user: UserId, place: "left" | "banned"): void {
     conclude(draft, key);
     putSession(draft, key, undefined);
   }
-  if (agent !== undefined) asksEnd(draft, agent);
+  if (agent !== undefined) {
+    withdrawOf(draft, agent);
+    dropOnceOf(draft, agent);
+  }
   agentGone(draft, user);
 }
 
@@ -173,17 +177,6 @@ export function dismiss(draft: Draft, { user, id: agent }: CrewMember, by: UserI
   draft.audit({ kind: "moderation", what: "dismiss", by, agent, event });
   gone(draft, user, "left");
   draft.emit({ kind: "leave", id: `${event}:dismissed:${agent}` as EffectId, as: user, reason: `${by} sent me away.` });
-}
-
-/** Nobody waits any more for what it asked: neither for an answer, nor for leave to do something here. */
-function asksEnd(draft: Draft, agent: AgentId): void {
-  for (const open of draft.state.asks ?? []) {
-    const { id, matter, as = draft.world.bot } = open;
-    if ((matter.kind !== "question" && matter.kind !== "permission") || matter.agent !== agent) continue;
-    // What only it could edit stays as it is.
-    if (draft.isJoined(as) || draft.state.task !== undefined) withdraw(draft, id, "Who asked was removed.");
-    else close(draft, open);
-  }
 }
 
 /**

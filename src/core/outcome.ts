@@ -8,7 +8,6 @@ import type { Effect } from "./effect.ts";
 import type { EffectId, EventId, UserId } from "./ids.ts";
 import type { OwnInput, TurnOutcome } from "./input.ts";
 import { withdraw } from "./asks.ts";
-import { leaveNotNeeded } from "./permits.ts";
 import { maySpeak } from "./power.ts";
 import { isHeldBack } from "./read-only.ts";
 import { type RunningTurn, saidLimit, type Session } from "./room.ts";
@@ -42,7 +41,6 @@ export function turnEnded(draft: Draft, input: Of<"turnEnded">): void {
   if (session === undefined) return;
   const last = lastWords(input.outcome, session.running);
   conclude(draft, input.session);
-  leaveNotNeeded(draft, input.turn);
   if (last !== undefined) sayLast(draft, session, session.running, last);
   begin(draft, input.session);
   watchAnswers(draft, session.agent, session.running, input.outcome);

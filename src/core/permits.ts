@@ -8,7 +8,7 @@
  *
  * A runtime with tools of its own waits for the answer in its turn.
  */
-import { type Answer, ask, type Ask, type AskMatter, withdraw } from "./asks.ts";
+import { type Answer, ask, type Ask, type AskMatter } from "./asks.ts";
 import type { Draft } from "./draft.ts";
 import type { AgentId, EffectId, TurnId } from "./ids.ts";
 import { leaveAsked, type OwnInput } from "./input.ts";
@@ -224,11 +224,4 @@ export function leaveWanted(draft: Draft, input: Extract<OwnInput, { kind: "leav
     one === known ? { ...one, matter: { ...known.matter, waits: { turn, call } } } : one,
   );
   draft.set({ asks });
-}
-
-/** A turn is over: nobody waits any more for what it asked. */
-export function leaveNotNeeded(draft: Draft, turn: TurnId): void {
-  for (const { id, matter } of draft.state.asks ?? [])
-    if (matter.kind === "permission" && matter.waits?.turn === turn)
-      withdraw(draft, id, "The turn that asked is over.");
 }

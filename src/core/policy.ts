@@ -130,6 +130,13 @@ export function addGrant(draft: Draft, given: Omit<Grant, "id" | "ts">): void {
   draft.set({ grants: [...grants, grant].slice(-grantsKept), granted: granted + 1 });
 }
 
+/** An agent was removed: what it was to do once is not waited for any more. What was let in for always stays. */
+export function dropOnceOf(draft: Draft, agent: AgentId): void {
+  const { grants = [] } = draft.state;
+  const kept = grants.filter((grant) => !grant.once || grant.agent !== agent);
+  if (kept.length < grants.length) draft.set({ grants: kept });
+}
+
 export function dropGrant(draft: Draft, id: string): Grant | undefined {
   const grant = draft.state.grants?.find((one) => one.id === id);
   if (grant !== undefined) draft.set({ grants: (draft.state.grants ?? []).filter((one) => one.id !== id) });

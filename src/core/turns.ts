@@ -4,6 +4,7 @@
  *
  *   hear ──▶ queue ──begin──▶ running ──conclude──▶ (queue again, or idle)
  */
+import { withdrawWaiting } from "./asks.ts";
 import { heldBack } from "./budget.ts";
 import { inThread } from "./placement.ts";
 import type { Draft } from "./draft.ts";
@@ -132,6 +133,7 @@ export function conclude(draft: Draft, key: string): void {
   const { running, ...rest } = session;
   putSession(draft, key, rest);
   draft.drop((effect) => effect.kind === "turn" && effect.turn === running.id);
+  withdrawWaiting(draft, running.id);
 }
 
 /** Stops a turn as if it had never begun: what it was to answer waits again. */

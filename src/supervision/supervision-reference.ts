@@ -70,7 +70,8 @@ const questions = `A question is one message: who wants what, why, with the exac
 with one of the emojis under it, reply \`approve\` or \`deny <why>\`, or say \`!crew approve <id>\`. Who may answer: people with the
 permission \`supervise\` (or \`task\`, who asked for the task) and power level ${steeringPower} in the room, at the moment of the answer.
 Agents, the bot, notices and other bridges' agents never count. The first answer counts; taking a reaction back changes nothing, and the
-message then shows the outcome. Open questions survive restarts, and are asked again when a room is replaced. Each task's room
+message then shows the outcome. Open questions survive restarts, and are asked again when a room is replaced; those of an agent
+that is removed are withdrawn. Each task's room
 pins a message that lists its open questions; HQ is told of each.`;
 
 const policyWords = `Each rule of \`policy\` in the config may name an agent, a role, a tool and what it is about (the command, path, host, subtask or

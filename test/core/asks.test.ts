@@ -233,12 +233,22 @@ describe("an answer", () => {
     if (message === undefined) throw new Error("nothing was asked");
     reactTo(scene, event("question"), "❌", anna);
     reactTo(scene, event("something-else"), "❌");
-    reactTo(scene, event("question"), "✅");
+    const early = scene.fresh("early");
+    scene.put({
+      kind: "reaction",
+      event: early,
+      sender: boss,
+      ts: scene.now,
+      target: event("question"),
+      key: "✅",
+    });
     expect(open(scene)).toHaveLength(1);
     scene.put({ kind: "done", effect: message, event: event("question") });
     expect(open(scene)).toEqual([]);
     expect(scene.task.planned).toBe(true);
     expect(scene.due("react")).toEqual([]);
+    const answered = scene.record.audit?.entries.find(({ what }) => what === "plan answered");
+    expect(answered).toMatchObject({ by: boss, event: early });
   });
 
   test("by command before the question is in the room edits what the question will be", () => {

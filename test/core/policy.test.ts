@@ -244,6 +244,25 @@ describe("asking for leave", () => {
     ]);
   });
 
+  it("is not waited for when its agent is removed, and what was let in once is not kept for its return", () => {
+    const scene = new PolicyScene(ask);
+    scene.permit(bo, "make");
+    scene.deliver();
+    scene.decideBy("✅");
+    scene.permit(bo, "make install");
+    scene.permit(cy, "make");
+    scene.deliver();
+    const asked = defined(scene.record.state.asks?.[0]?.event);
+    const change = { kind: "member", user: bo.user, sender: boss, ts: scene.now, direct: false } as const;
+    scene.put({ ...change, event: scene.fresh("kick"), membership: "leave" });
+    expect(scene.record.state.asks).toMatchObject([{ matter: { agent: cy.id } }]);
+    expect(scene.says.find(({ approval }) => approval?.["state"] === "withdrawn")).toMatchObject({
+      replaces: { event: asked },
+      text: expect.stringContaining("Who asked was removed") as string,
+    });
+    expect(scene.record.state.grants).toEqual([]);
+  });
+
   it("is also asked for what is large, where no rule asks", () => {
     const scene = new PolicyScene([]);
     expect(scene.permit(bo, "src/", { tool: "delete_file" })).toBe(permitted);
@@ -364,6 +383,15 @@ describe("a runtime that waits for leave", () => {
     expect(wants(scene, "make", "after")).toBe("asked");
     expect(scene.record.state.asks).toHaveLength(1);
     expect(answered(scene, "❌")).toContainEqual({ kind: "leaveGiven", call: "after", given: "no" });
+  });
+
+  it("is asked no longer when its agent is muted: what it runs later asks anew", () => {
+    const scene = new PolicyScene([]);
+    wants(scene, "make");
+    scene.deliver();
+    const power = { users: { ...scene.record.state.power.users, [bo.user]: -1 } };
+    scene.put({ kind: "power", event: scene.fresh("mute"), sender: boss, ts: scene.now, power });
+    expect(scene.record.state.asks).toEqual([]);
   });
 
   it("is asked no longer when its turn is over", () => {

@@ -13,7 +13,7 @@ import { beginAll } from "../turns.ts";
 import { askForPlan } from "./advance.ts";
 import { isClosed, taskStateOf } from "./derive.ts";
 import { clearTask, patrolled, putTask } from "./ledger.ts";
-import { pauseTask } from "./rest.ts";
+import { isPausedByPerson, pauseTask } from "./rest.ts";
 import type { Task } from "./task.ts";
 
 /** After every change: how much of the budget is used? */
@@ -50,14 +50,26 @@ function usedUp(draft: Draft, share: number, used: string): void {
   }
   patrolled(draft, { kind: "budget", severity: "critical", did: "paused the task" });
   pauseTask(draft, used);
-  const more = enlarged(draft);
   draft.audit({ kind: "budget", what: "pause", by: draft.world.bot, detail: used });
+  askForMore(draft, used);
+}
+
+function askForMore(draft: Draft, used: string): void {
   const { id } = ask(draft, {
     matter: { kind: "budget" },
-    text: `🪙 **The budget is used up:** ${used}. Go on, up to ${amounts(more.now)}?`,
+    text: `🪙 **The budget is used up:** ${used}. Go on, up to ${amounts(enlarged(draft).now)}?`,
     timeout: "none",
   });
   putTask(draft, { budgetTold: shares.held, ask: id });
+}
+
+/** The task goes on in another room, or from the room's state: if it rests because its budget is used up, that is asked. */
+export function askedForMore(draft: Draft): void {
+  const { task } = draft.state;
+  if (task?.paused === undefined || isPausedByPerson(task.paused)) return;
+  const limits = taskLimits(draft);
+  const share = shareOf(sumOf(task.spent), limits);
+  if (share >= shares.held) askForMore(draft, `${usedText(sumOf(task.spent), limits)} are used (${share} %)`);
 }
 
 /** What the task may use when a person lets it go on. */

@@ -7,11 +7,13 @@ import type { Message, Snapshot } from "../input.ts";
 import { maySteer } from "../steering.ts";
 import { memberById } from "../world.ts";
 import { askForPlan } from "./advance.ts";
+import { askedForMore } from "./budget.ts";
 import { isClosed, subtasksOf } from "./derive.ts";
 import { filesJob } from "./files.ts";
 import { takeReview, takeWork } from "./give.ts";
 import { patrolled, putSubtask } from "./ledger.ts";
 import { bringCrew } from "./open.ts";
+import { askAboutPlan } from "./planning.ts";
 import { movedTask, rebuiltTask } from "./rebuild.ts";
 import { sayStatus, statusEffect, statusSaid } from "./status.ts";
 import { rootEffect, type Task } from "./task.ts";
@@ -96,7 +98,10 @@ export function taskRead(draft: Draft, snapshot: Snapshot, moved: Task | undefin
   if (moved !== undefined && task.files !== undefined)
     filesJob(draft, `${draft.state.room}:republish`, { kind: "republish" });
   bringCrew(draft);
-  if (!task.planned && task.planner !== undefined && task.paused === undefined) askForPlan(draft);
+  // What was asked about the task itself is asked here: the questions stay behind in the other room, or are lost.
+  if (moved?.proposal !== undefined) askAboutPlan(draft, moved.proposal);
+  else if (!task.planned && task.planner !== undefined && task.paused === undefined) askForPlan(draft);
+  askedForMore(draft);
 }
 
 /** Says whose room this is, as its creation did in the one before: from that, others know whose messages count. */

@@ -7,14 +7,14 @@
  */
 import { ask, withdraw } from "../asks.ts";
 import type { Draft } from "../draft.ts";
-import { memberById } from "../world.ts";
+import { memberById, nameIn } from "../world.ts";
 import type { Acting } from "./acting.ts";
 import type { Action } from "./actions.ts";
 import { endTurn, takeReview, tell, endTurnsOn } from "./give.ts";
 import { clearTask, moveSubtask, putSubtask, putTask, without } from "./ledger.ts";
 import { type PlanLimits, planProblems, revise, specOf } from "./plan.ts";
 import { planList } from "./show.ts";
-import type { Subtask, SubtaskSpec, Task } from "./task.ts";
+import type { Proposal, Subtask, SubtaskSpec, Task } from "./task.ts";
 import { knownCapabilities } from "./team.ts";
 
 /** Failed plans after which a person is asked. */
@@ -111,20 +111,33 @@ function propose(
   if (task.ask !== undefined) withdraw(draft, task.ask, "There is a plan now.");
   clearTask(draft, "proposal", "ask");
   putTask(draft, { planFailures: 0 });
-  const title = task.planned ? `📋 **${member.name} changes the plan:** ${reason}` : `📋 **${member.name}'s plan**`;
-  const text = `${title}\n\n${planList(specs)}${dropped.length === 0 ? "" : `\n\nDropped: ${dropped.map((id) => `\`${id}\``).join(", ")}`}`;
+  const proposal = { specs, dropped, reason, by: member.id };
   if (!needsApproval(draft, specs)) {
     draft.say(`${draft.state.room}:plan:${draft.state.task?.version ?? 0}`, {
       as: draft.world.bot,
-      text,
+      text: proposalText(draft, proposal),
       action: { kind: "plan", subtasks: specs.map(({ id }) => id), dropped },
     });
     putInForce(draft, specs, dropped);
     return "The plan is in force. End your turn; you are told when you are needed.";
   }
-  const asked = ask(draft, { matter: { kind: "plan" }, text, timeout: "deny" });
-  putTask(draft, { proposal: { specs, dropped, reason, by: member.id, ask: asked.id } });
+  askAboutPlan(draft, proposal);
   return "The plan waits for a person. End your turn; you are told what they say.";
+}
+
+function proposalText(draft: Draft, { specs, dropped, reason, by }: Omit<Proposal, "ask">): string {
+  const name = nameIn(draft.world)(by);
+  const title =
+    draft.state.task?.planned === true ? `📋 **${name} changes the plan:** ${reason}` : `📋 **${name}'s plan**`;
+  const gone = dropped.length === 0 ? "" : `\n\nDropped: ${dropped.map((id) => `\`${id}\``).join(", ")}`;
+  return `${title}\n\n${planList(specs)}${gone}`;
+}
+
+/** A plan waits for a person. */
+export function askAboutPlan(draft: Draft, { specs, dropped, reason, by }: Omit<Proposal, "ask">): void {
+  const proposal = { specs, dropped, reason, by };
+  const asked = ask(draft, { matter: { kind: "plan" }, text: proposalText(draft, proposal), timeout: "deny" });
+  putTask(draft, { proposal: { ...proposal, ask: asked.id } });
 }
 
 /** Takes a plan over: new subtasks are added, changed ones changed, dropped ones cancelled. */

@@ -14,7 +14,7 @@ import { askForPlan, cancelTask, close, nobodyPlans } from "./advance.ts";
 import { isClosed, subtasksOf, taskStateOf } from "./derive.ts";
 import { bring, endTurn, endTurnsOn, tell } from "./give.ts";
 import { clearTask, moveSubtask, putTask, without } from "./ledger.ts";
-import { pauseTask } from "./rest.ts";
+import { pausedBy, pauseTask } from "./rest.ts";
 import { cancelSubtask, planOf } from "./planning.ts";
 import { overturn } from "./review.ts";
 import { again } from "./settle.ts";
@@ -159,7 +159,7 @@ export function pauseBy(draft: Draft, user: UserId, why: string): string {
   const task = steered(draft, user);
   if (typeof task === "string") return task;
   if (task.paused !== undefined) return `The task is paused already: ${task.paused}`;
-  pauseTask(draft, why === "" ? `by ${user}` : `by ${user}: ${why}`);
+  pauseTask(draft, pausedBy(user, why));
   return "Paused: nothing is worked on until `!crew resume`.";
 }
 

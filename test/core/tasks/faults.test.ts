@@ -518,7 +518,75 @@ describe("a lost store", () => {
   });
 });
 
+/** The room is upgraded, and all follow. */
+function upgraded(scene: TaskScene): TaskScene {
+  const replacement = asRoomId("!next:example.com:8448") ?? room;
+  scene.put({ kind: "tombstone", event: scene.fresh("stone"), sender: boss, ts: scene.now, replacement });
+  const [follow] = scene.due("follow");
+  const next = new TaskScene({ crew: scene.crew });
+  Object.assign(next.world, scene.world);
+  next.now = scene.now;
+  next.record = { v: 1, state: emptyRoom(replacement), outbox: [], handled: [] };
+  const users = [bot, ...scene.crew.map(({ user }) => user)];
+  const task = follow?.task;
+  for (const who of users)
+    next.put({
+      kind: "joined",
+      user: who,
+      snapshot: {
+        version: "12",
+        creators: [boss],
+        power: { users: { [bot]: 100 } },
+        encrypted: false,
+        members: [boss, ...users].map((one) => ({ user: one, membership: "join" as const })),
+      },
+      missed: [],
+      attempts: 1,
+      ...(task === undefined ? {} : { task }),
+      asks: follow?.asks ?? [],
+    });
+  next.deliver();
+  return next;
+}
+
 describe("an upgrade of the room", () => {
+  it("asks again for a plan that changes one in force, and a yes puts it in force", () => {
+    const scene = new TaskScene({ crew: [planner, bo, rae], policy: { plan_approval: { over: 1 } } });
+    scene.plan(spec("one"));
+    scene.say("add another", { sender: boss });
+    scene.act(planner, { kind: "revise", subtasks: [spec("two"), spec("three")], reason: "There is more to do." });
+    scene.end(planner);
+    scene.deliver();
+    const [before] = scene.record.state.asks ?? [];
+    const next = upgraded(scene);
+    expect(next.record.state.asks).toMatchObject([{ matter: { kind: "plan" }, text: before?.text }]);
+    next.react("a1", "✅");
+    expect(Object.keys(next.task.subtasks)).toEqual(["one", "two", "three"]);
+  });
+
+  it("asks again whether a task goes on whose budget is used up", () => {
+    const scene = new TaskScene({ crew: [planner, bo, rae], budgets: { task: { tokens: 1_000 } } });
+    scene.plan(spec("one"));
+    scene.end(bo, "", "answered", 1_200);
+    scene.deliver();
+    expect(scene.record.state.asks).toMatchObject([{ matter: { kind: "budget" } }]);
+    const next = upgraded(scene);
+    expect(next.taskState).toBe("paused");
+    expect(next.record.state.asks).toMatchObject([{ matter: { kind: "budget" } }]);
+    next.react("a1", "✅");
+    expect(next.taskState).toBe("active");
+  });
+
+  it("does not ask about the budget of a task that a person paused", () => {
+    const scene = new TaskScene({ crew: [planner, bo, rae], budgets: { task: { tokens: 1_000 } } });
+    scene.plan(spec("one"));
+    const { session, turn } = scene.turnOf(bo);
+    scene.command("pause");
+    // A turn that was stopped tells late what it used.
+    scene.put({ kind: "used", session, turn, usage: [{ model: "default", inputTokens: 1_200, outputTokens: 0 }] });
+    expect(upgraded(scene).record.state.asks ?? []).toEqual([]);
+  });
+
   it("takes the task along: it goes on in the next room, and asks again what it had asked", () => {
     const scene = new TaskScene({ crew: [planner, bo, rae] });
     scene.plan(spec("one"), spec("two"));
