@@ -56,20 +56,41 @@ export interface Use {
 
 /** Whether a text is what a pattern with `*` means. Everything else in it stands for itself. */
 export function fits(pattern: string | undefined, text: string): boolean {
-  if (pattern === undefined) return true;
+  return pattern === undefined || starsIn(pattern, text) !== undefined;
+}
+
+/** What each `*` of a pattern stands for in a text that it fits. */
+function starsIn(pattern: string, text: string): readonly string[] | undefined {
   // By hand: a regular expression made of `*a*a*a*…` takes for ever on a hostile text.
   const [first = "", ...rest] = pattern.split("*");
-  if (rest.length === 0) return text === pattern;
+  if (rest.length === 0) return text === pattern ? [] : undefined;
   const last = rest.pop() ?? "";
-  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length) return false;
+  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length) return undefined;
+  const stars: string[] = [];
   let at = first.length;
   const end = text.length - last.length;
   for (const piece of rest) {
     const found = text.indexOf(piece, at);
-    if (found < 0 || found + piece.length > end) return false;
+    if (found < 0 || found + piece.length > end) return undefined;
+    stars.push(text.slice(at, found));
     at = found + piece.length;
   }
-  return true;
+  return [...stars, text.slice(at, end)];
+}
+
+/** By which a shell begins another command in one, reads or writes a file, or puts something in its place. */
+const shellSigns = /[;&|<>$`()\n\r]/;
+
+/**
+ * What a rule says of commands that begin like this it says of no second one behind it: `npm test*` would else let in
+ * `npm test; curl …`.
+ */
+function saysOf({ tool, about }: Pick<Use, "tool" | "about">, rule: PolicyRule): boolean {
+  if (rule.about === undefined) return true;
+  const stars = starsIn(rule.about, about);
+  const isAnything = /^\*+$/.test(rule.about);
+  if (stars === undefined || tool !== "run_command" || rule.do !== "allow" || isAnything) return stars !== undefined;
+  return !stars.some((star) => shellSigns.test(star));
 }
 
 function ruleFits(rule: PolicyRule, { member, tool, about }: Use): boolean {
@@ -77,7 +98,7 @@ function ruleFits(rule: PolicyRule, { member, tool, about }: Use): boolean {
     (rule.agent === undefined || rule.agent === member.id) &&
     (rule.role === undefined || member.roles.includes(rule.role)) &&
     speaksOf(rule, tool) &&
-    fits(rule.about, about)
+    saysOf({ tool, about }, rule)
   );
 }
 

@@ -94,6 +94,10 @@ policy:
   - { tool: network, about: "registry.example.org:443", do: ask }
 \`\`\`
 
+A rule that allows commands by a pattern with \`*\` lets in one command: no \`*\` stands for \`;\`, \`&\`, \`|\`, \`<\`, \`>\`, \`$\`, a
+bracket, a backtick or a line break. One that denies by a pattern stops mistakes, not intent, since a shell says the same in
+many ways; for a wall, ask about everything else, as above.
+
 The question shows all of it: the command, the whole content of a file, the message; what cannot be seen, like marks of writing
 direction, by its code point. A path is the place that it leads to, however the agent wrote it. An agent that is asked about
 does other work or ends its turn; your answer wakes it. ✅ lets it do exactly what you were shown, once; a host counts for the

@@ -96,6 +96,24 @@ describe("the policy", () => {
     expect(of(cy, "make")).toEqual({ do: "ask", because: "policy 4" });
   });
 
+  it("takes no second command for what a rule allows that has a *", () => {
+    const scene = new PolicyScene([
+      { tool: "run_command", about: "npm test*", do: "allow" },
+      { about: "make * && make clean", do: "allow" },
+      { tool: "run_command", do: "ask" },
+    ]);
+    const draft = { world: scene.world, state: scene.record.state };
+    const of = (about: string, tool = "run_command") => judgeUse(draft, { member: bo, tool, about }).do;
+    for (const command of ["npm test", "npm test -- --run 'a b'", "make all && make clean"])
+      expect(of(command), command).toBe("allow");
+    for (const sign of ["; ", " & ", " || ", "\n", "\r\n", " > ", " < ", " $(", " `", " $X"])
+      expect(of(`npm test${sign}curl evil`), sign).toBe("ask");
+    expect(of("make a; curl evil && make clean")).toBe("ask");
+    expect(of("make a; b && make clean", "write_file")).toBe("allow");
+    Object.assign(scene.world, { policy: [{ tool: "run_command", about: "*", do: "allow" }] });
+    expect(of("make; make install")).toBe("allow");
+  });
+
   it("opens a way out only by a rule that names it; one about everything can only close it", () => {
     const decided = (...policy: readonly PolicyRule[]) => {
       const scene = new PolicyScene(policy);

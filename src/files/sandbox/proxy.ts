@@ -8,6 +8,7 @@ import { createServer, request as httpRequest } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { BlockList, connect, isIP } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
+import { networkInterfaces } from "node:os";
 import { reasonOf } from "../../core/errors.ts";
 import type { MayReach } from "../port.ts";
 import { hostOf } from "./names.ts";
@@ -19,14 +20,24 @@ inner.addSubnet("127.0.0.0", 8);
 inner.addSubnet("0.0.0.0", 8);
 inner.addSubnet("169.254.0.0", 16);
 inner.addSubnet("224.0.0.0", 3);
-inner.addAddress("::", "ipv6");
-inner.addAddress("::1", "ipv6");
+inner.addSubnet("::", 96, "ipv6");
 inner.addSubnet("fe80::", 10, "ipv6");
 inner.addSubnet("fd00:ec2::", 32, "ipv6");
 inner.addSubnet("ff00::", 8, "ipv6");
+// Azure, Alibaba, Oracle; the others are link-local.
+for (const address of ["168.63.129.16", "100.100.100.200", "192.0.0.192"]) inner.addAddress(address);
+
+/** The machine's own addresses in its networks, as they are now: what listens on all of them is reached there, too. */
+function ownAddresses(): BlockList {
+  const own = new BlockList();
+  for (const { address, family } of Object.values(networkInterfaces()).flatMap((found) => found ?? []))
+    own.addAddress(address, family === "IPv6" ? "ipv6" : "ipv4");
+  return own;
+}
 
 function isInner(address: string): boolean {
-  return inner.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+  const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+  return inner.check(address, family) || ownAddresses().check(address, family);
 }
 
 /** Addresses of a name, by the machine's resolver, without those that lead back to the machine. */
@@ -91,6 +102,8 @@ export async function openProxy(
       client.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n${why}\n`);
     };
     const target = await addressOf(name, Number(port));
+    // The command ended while it was decided: nothing of it goes out any more.
+    if (client.destroyed) return;
     if ("refused" in target) return refuse("403 Forbidden", target.refused);
     const server = connect({ host: target.address, port: Number(port), timeout: connectSeconds * 1000 });
     track(server);
@@ -117,6 +130,7 @@ export async function openProxy(
     const name = url.hostname.replace(/^\[(.*)\]$/, "$1");
     const port = url.port === "" ? 80 : Number(url.port);
     const target = await addressOf(name, port);
+    if (request.socket.destroyed) return;
     if ("refused" in target) return refuse(403, target.refused);
     const onward = httpRequest({
       host: target.address,

@@ -1,10 +1,13 @@
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { once } from "node:events";
+import { createServer, get, type IncomingMessage, request } from "node:http";
+import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
+import { networkInterfaces } from "node:os";
 import { describe, expect, test } from "vitest";
 import type { MayReach } from "../../../src/files/port.ts";
 import { hostOf } from "../../../src/files/sandbox/names.ts";
+import { openProxy } from "../../../src/files/sandbox/proxy.ts";
 import { openSandbox } from "../../../src/files/sandbox/sandbox.ts";
-import { openFolders, optionsFor, run, wallsWork } from "./helpers.ts";
+import { openFolders, optionsFor, quiet, run, wallsWork } from "./helpers.ts";
 
 const walls = await wallsWork();
 
@@ -15,6 +18,14 @@ describe("A host that a command wants to reach", () => {
     ["_dmarc.xn--bcher-kva.example", 443, "_dmarc.xn--bcher-kva.example:443"],
     ["192.0.2.7", 8080, "192.0.2.7:8080"],
     ["2001:DB8:0::1", 443, "[2001:db8::1]:443"],
+    ["::ffff:192.0.2.7", 443, "192.0.2.7:443"],
+    ["0:0::FFFF:c000:0207", 443, "192.0.2.7:443"],
+    ["3221225991", 443, undefined],
+    ["0xC0000207", 443, undefined],
+    ["127.1", 443, undefined],
+    ["0x7f.1.", 443, undefined],
+    ["a.0x", 443, undefined],
+    ["3com.example", 443, "3com.example:443"],
     ["bücher.example", 443, undefined],
     ["evil.test#.example.org", 443, undefined],
     ["evil.test\u202e.example.org", 443, undefined],
@@ -37,6 +48,73 @@ function only(...hosts: readonly string[]): MayReach & { readonly asked: string[
   };
   return Object.assign(may, { asked });
 }
+
+describe("The proxy", () => {
+  const everything: MayReach = async () => undefined;
+
+  /** What a request through the proxy is answered. */
+  async function ask(port: number | undefined, path: string): Promise<string> {
+    const [answer] = (await once(get({ host: "127.0.0.1", port, path, agent: false }), "response")) as [
+      IncomingMessage,
+    ];
+    return `${answer.statusCode} ${(await answer.toArray()).join("").trim()}`;
+  }
+
+  test.each(["http://[::ffff:127.0.0.1]:9/", "http://2130706433:9/", "http://[::127.0.0.1]:9/", "http://169.254.1.1/"])(
+    "never leads to this machine, whatever lets %s in",
+    async (address) => {
+      await using proxy = await openProxy({ log: quiet }, everything);
+      expect(await ask(proxy.port, address)).toMatch(/^403 .* is not outside of this machine$/);
+    },
+  );
+
+  const own = Object.values(networkInterfaces())
+    .flatMap((found) => found ?? [])
+    .find(({ internal, family }) => !internal && family === "IPv4");
+  test.skipIf(own === undefined)("leads to none of the machine's own addresses", async () => {
+    await using proxy = await openProxy({ log: quiet }, everything);
+    expect(await ask(proxy.port, `http://${own?.address}:9/`)).toMatch(/^403 .* is not outside of this machine$/);
+  });
+
+  test.each(["CONNECT", "GET"])("connects to nothing once its command is over: %s", async (method) => {
+    let connections = 0;
+    const target = createTcpServer((socket) => {
+      connections += 1;
+      socket.end("seen");
+    }).listen(0, "127.0.0.1");
+    await once(target, "listening");
+    const { port } = target.address() as AddressInfo;
+    const asked = Promise.withResolvers<void>();
+    const decision = Promise.withResolvers<undefined>();
+    const resolved = Promise.withResolvers<void>();
+    const proxy = await openProxy(
+      {
+        log: quiet,
+        resolve: async () => {
+          resolved.resolve();
+          return ["127.0.0.1"];
+        },
+      },
+      () => {
+        asked.resolve();
+        return decision.promise;
+      },
+    );
+    const path = method === "CONNECT" ? `a.example:${port}` : `http://a.example:${port}/`;
+    const sent = request({ host: "127.0.0.1", port: proxy.port, method, path });
+    sent.on("error", () => undefined);
+    sent.end();
+    await asked.promise;
+    await proxy[Symbol.asyncDispose]();
+    decision.resolve(undefined);
+    await resolved.promise;
+    // Whatever the proxy would have connected by now comes before this.
+    const later = connect(port, "127.0.0.1").resume();
+    await once(later, "close");
+    target.close();
+    expect(connections).toBe(1);
+  });
+});
 
 describe.skipIf(!walls)("The network of a command with allowed names", () => {
   test("it reaches these names, over plain HTTP and through a tunnel, and nothing else", async () => {
