@@ -2,6 +2,20 @@
 import type { Answer, Ask, AskOption } from "./asks.ts";
 import type { RoomId } from "./ids.ts";
 import type { Task } from "./tasks/task.ts";
+import { truncate } from "./text.ts";
+import { escaped } from "./verbatim.ts";
+
+const headlineChars = 300;
+
+/** What a question is about, for lists and for HQ. */
+export function headlineOf({ text }: Pick<Ask, "text">): string {
+  return truncate(text.trim().split("\n", 1)[0] ?? "", headlineChars);
+}
+
+/** Stands in the room for a question that is too long for a message; the whole is in a file before it. */
+export function briefOf(ask: Ask): string {
+  return `${headlineOf(ask)}\n\n📎 The whole question is in the file above.\n\n${howToAnswer(ask)}`;
+}
 
 /** The last line of an open question. */
 export function howToAnswer(ask: Ask): string {
@@ -21,10 +35,15 @@ function waysToAnswer({ id, options, matter }: Ask): string {
     return `React ${approve.key} or ${deny.key}, or reply \`approve\` / \`deny <why>\`${words}; or \`!crew approve ${id}\`.`;
   }
   const listed = options.map((option) =>
-    isNumber(option) ? `${option.key} ${option.label}` : `${option.key} \`${option.id}\` (${option.label})`,
+    isNumber(option) ? `${option.key} ${labelOf(option)}` : `${option.key} \`${option.id}\` (${labelOf(option)})`,
   );
   const words = own ? ", or reply in your own words" : "";
   return `React, or reply with the ${options.every(isNumber) ? "number" : "word"}${words}: ${listed.join(" · ")}.`;
+}
+
+/** An agent writes those of its own questions. */
+export function labelOf({ label }: Pick<AskOption, "label">): string {
+  return escaped(label);
 }
 
 function isNumber({ id }: AskOption): boolean {
@@ -37,14 +56,13 @@ export function outcomeLine(ask: Ask, answer: Answer): string {
   const why = answer.why.trim();
   if (answer.by === undefined) return `⌛ No answer in time${option === undefined ? "" : `: **${option.label}**`}.`;
   if (option === undefined) return `💬 ${answer.by} answered: ${why}`;
-  const verb = { approve: "Approved", deny: "Denied" }[option.label] ?? `“${option.label}”, said`;
+  const verb = { approve: "Approved", deny: "Denied" }[option.label] ?? `“${labelOf(option)}”, said`;
   return `${option.key} **${verb}** by ${answer.by}${why === "" ? "." : `: ${why}`}`;
 }
 
 /** What the audit log tells of a question: the very use that leave is asked for, or its first line. */
 export function askedLine({ id, matter, text }: Ask): string {
-  const [first = ""] = text.trim().split("\n");
-  return `${id}: ${matter.kind === "permission" ? useOf(matter) : first}`;
+  return `${id}: ${matter.kind === "permission" ? useOf(matter) : headlineOf({ text })}`;
 }
 
 /** What the audit log tells of an answer, so that it can be read without the question. */
@@ -61,9 +79,8 @@ function useOf({ tool, about }: Extract<Ask["matter"], { kind: "permission" }>):
 
 /** One line for HQ, with a link to the room where the question waits. */
 export function headquartersLine(ask: Ask, task: Task, room: RoomId, server: string): string {
-  const [first = ""] = ask.text.trim().split("\n");
   const link = `https://matrix.to/#/${encodeURIComponent(room)}?via=${encodeURIComponent(server)}`;
-  return `**#${task.number} ${task.title}** [waits for a person](${link}): ${first}`;
+  return `**#${task.number} ${task.title}** [waits for a person](${link}): ${headlineOf(ask)}`;
 }
 
 /** `2026-11-21 06:14 UTC`: one that reads the same for everybody, wherever they are. */

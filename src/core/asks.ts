@@ -12,7 +12,7 @@ import { inThread } from "./placement.ts";
 import type { DayScope } from "./budget.ts";
 import type { Draft } from "./draft.ts";
 import type { AgentId, EffectId, EventId, TurnId, UserId } from "./ids.ts";
-import { askedLine, headquartersLine, howToAnswer } from "./ask-text.ts";
+import { askedLine, briefOf, headlineOf, headquartersLine, howToAnswer } from "./ask-text.ts";
 import { may, maySteer } from "./steering.ts";
 import type { SubtaskId } from "./tasks/task.ts";
 import { isOwn } from "./world.ts";
@@ -148,6 +148,7 @@ export function ask(draft: Draft, question: Question): Ask {
   draft.say(message, {
     as,
     text: `${text}\n\n${howToAnswer(open)}`,
+    brief: briefOf(open),
     mentions: question.mentions ?? whoIsAsked(draft, open),
     approval: typed(open, "open"),
     ...placed,
@@ -229,6 +230,7 @@ export function editAsk(
   draft.say(`${ask.message}:${state}`, {
     as: ask.as ?? draft.world.bot,
     text: `${ask.text}\n\n${outcome}`,
+    brief: `${headlineOf(ask)}\n\n${outcome}`,
     replaces: ask.event === undefined ? { effect: ask.message } : { event: ask.event },
     approval: { ...typed(ask, state), ...facts },
     ...inThread(ask),

@@ -27,6 +27,11 @@ export interface Say {
   readonly as: UserId;
   /** Markdown. Longer than `limits.long_answer_bytes` it becomes a file with a summary. */
   readonly text: string;
+  /**
+   * What is said in its place where it is that long: a message that can be edited. The whole goes before it as a file; of an
+   * edit it does not, since it went with what is edited.
+   */
+  readonly brief?: string;
   readonly style: "message" | "notice";
   readonly thread?: EventId;
   readonly replyTo?: EventId;

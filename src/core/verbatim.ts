@@ -18,7 +18,7 @@ export function code(text: string, maxChars = 160): string {
 
 /** As plain words in a line. Letters and what ends a sentence stay as they are; what could be markup is escaped. */
 export function escaped(text: string, maxChars = 160): string {
-  return singleLine(visible(text), maxChars)
+  return singleLine(visible(text.replaceAll(/\p{Zs}/gu, " ")), maxChars)
     .replaceAll(/[\\`*_[\]<>|~&]|:(?=\/\/)/g, String.raw`\$&`)
     .replace(/^[#+-]|(?<=^\d{1,9})[.)]/, String.raw`\$&`);
 }
@@ -30,8 +30,41 @@ export function fenced(text: string, language: string): string {
   return `${fence}${language}\n${block}\n${fence}`;
 }
 
-/** Whatever has no shape of its own, but for tabs and line breaks: controls, marks of writing direction, empty characters. */
-const unseen = /(?![\t\n])[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
+/**
+ * An agent's own words behind a few of ours that say whose they are. Their lines after the first are quoted, so that none of
+ * them reads as ours: as an outcome, say, or as another question. They may have markup.
+ */
+export function spoken(lead: string, words: string): string {
+  const [first = "", ...rest] = linesOf(words.trim());
+  const more = rest.join("\n").trim();
+  return `${lead} ${first}${more === "" ? "" : `\n\n${quoted(more)}`}`;
+}
+
+/** An agent's own words, all of them quoted. */
+export function quoted(words: string): string {
+  return linesOf(words)
+    .map((line) => `> ${line}`.trimEnd())
+    .join("\n");
+}
+
+/** An agent's own words in one line. They may have markup, which ends with the line. */
+export function inOneLine(words: string): string {
+  return linesOf(words.trim())
+    .map((line) => line.trim())
+    .filter((line) => line !== "")
+    .join(" ");
+}
+
+function linesOf(words: string): readonly string[] {
+  return words.split(/\r\n?|[\n\v\f\u0085\u2028\u2029]/);
+}
+
+/**
+ * Whatever has no shape of its own, but for tabs, spaces and line breaks: controls, marks of writing direction, letters and
+ * spaces that show nothing, selectors of a form. The one for the colourful form of an emoji is a part of it.
+ */
+const unseen =
+  /(?![\t\n ])(?:[\p{Cc}\p{Cf}\p{Cs}\p{Z}\u2800]|(?!(?<=\p{Extended_Pictographic})\uFE0F|\uFE0F\u20E3)\p{Default_Ignorable_Code_Point})/gu;
 
 /** What cannot be seen, and could make code read as what it is not, gets a name. */
 function visible(text: string): string {

@@ -39,6 +39,14 @@ export class Speaker {
   async say(room: RoomId, say: Say, members: Members, signal: AbortSignal): Promise<EventId> {
     if (say.file !== undefined) return this.#sayWith(room, say, say.file, members, signal);
     if (!isLong(say.text, this.#options.longAnswerBytes)) return this.#sayText(room, say, say.text, members, signal);
+    if (say.brief !== undefined) {
+      if (say.replaces === undefined) {
+        // Nobody is notified twice, and the typed part stands with the words that people answer.
+        const { approval: _approval, action: _action, ...plain } = say;
+        await this.#sayFile(room, { ...plain, mentions: [] }, undefined, members, signal);
+      }
+      return this.#sayText(room, say, say.brief, members, signal);
+    }
     // The summary stands in the place of the answer; the whole follows as a file.
     if (say.replaces !== undefined) {
       const event = await this.#sayText(room, say, summarise(say.text, summaryChars), members, signal);
@@ -137,7 +145,7 @@ export class Speaker {
     signal: AbortSignal,
   ): Promise<EventId> {
     const bytes = new TextEncoder().encode(say.text);
-    const name = "answer.md";
+    const name = say.brief === undefined ? "answer.md" : "whole.md";
     const mimeType = "text/markdown";
     // A repetition uploads again: what was uploaded before is never referred to, and the message is sent once.
     const mxc = await this.#options.homeserver.upload(bytes, mimeType, name, { signal });

@@ -1,5 +1,6 @@
 /** `!crew approve` and `!crew deny`: answers to questions, for who would rather type. */
 import { answerAsk, readReply, repliedAsk } from "../core/answers.ts";
+import { headlineOf, labelOf } from "../core/ask-text.ts";
 import { type Ask, askById, mayAnswer } from "../core/asks.ts";
 import type { Draft } from "../core/draft.ts";
 import type { Message } from "../core/input.ts";
@@ -47,8 +48,8 @@ function answerBy(draft: Draft, message: Message, words: string, option: "approv
   if (answer === undefined)
     return `\`${ask.id}\` is not answered by that. ${line(ask)}\nReply to it, or name an option.`;
   answerAsk(draft, ask, { ...answer, by: message.sender, event: message.event });
-  const label = ask.options.find(({ id }) => id === answer.option)?.label;
-  return `Noted: \`${ask.id}\`${label === undefined ? "" : `, **${label}**`}.`;
+  const chosen = ask.options.find(({ id }) => id === answer.option);
+  return `Noted: \`${ask.id}\`${chosen === undefined ? "" : `, **${labelOf(chosen)}**`}.`;
 }
 
 /** The question that the command replies to, or the only one that is open. */
@@ -56,8 +57,8 @@ function theOnlyOne(draft: Draft, message: Message, asks: readonly Ask[]): Ask |
   return repliedAsk(draft, message) ?? (asks.length === 1 ? asks[0] : undefined);
 }
 
-function line({ id, text, options }: Ask): string {
-  const [first = ""] = text.trim().split("\n");
-  const choices = options.map((option) => `${option.key} ${option.label}`).join(", ");
-  return `- \`${id}\` ${first}${choices === "" ? "" : ` (${choices})`}`;
+function line(ask: Ask): string {
+  const { id, options } = ask;
+  const choices = options.map((option) => `${option.key} ${labelOf(option)}`).join(", ");
+  return `- \`${id}\` ${headlineOf(ask)}${choices === "" ? "" : ` (${choices})`}`;
 }

@@ -99,7 +99,7 @@ bracket, a backtick or a line break. One that denies by a pattern stops mistakes
 many ways; for a wall, ask about everything else, as above.
 
 The question shows all of it: the command, the whole content of a file, the message; what cannot be seen, like marks of writing
-direction, by its code point. A path is the place that it leads to, however the agent wrote it. An agent that is asked about
+direction, by its code point. Above \`limits.long_answer_bytes\` all of it is in a file before the question. A path is the place that it leads to, however the agent wrote it. An agent that is asked about
 does other work or ends its turn; your answer wakes it. ✅ lets it do exactly what you were shown, once; a host counts for the
 command that was shown with it. ♾️ lets this agent use this tool on the same command, path, host, subtask or
 receiver in this room from then on, whatever a file or message then contains: \`!crew grants\` lists what was let in,

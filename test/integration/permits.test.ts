@@ -44,6 +44,9 @@ const shared = sharedStage({
     ]),
     { when: { role: "executor", last: "/allows it this once: `write_file`/" }, answer: { text: "I wait." } },
     ...uses("executor", "/`write_file` with .* is not done/", [handIn("note")]),
+    planRule([{ id: "much" }], "Note much"),
+    ...uses("executor", "/Your subtask `much`/", [write("asked.txt", "line\n".repeat(8_000))]),
+    { when: { role: "executor", last: "/Your subtask `much`/" }, answer: { text: "I wait." } },
     ...diligence,
     quiet,
   ],
@@ -121,6 +124,20 @@ test(
     expect(shown.bytes.toString()).toBe("harmless\n");
   },
 );
+
+test("a question that is too long for a message is one all the same, with all of it in a file before", async () => {
+  const { crew } = shared.stage;
+  const anna = await shared.someone("anna");
+  const task = await TaskRoom.openByBot(anna, crew, "Note much");
+  const asked = await task.waitForAsk("permission");
+  expect(asked.text).toMatch(/wants to use `write_file`[^]*in the file above[^]*React/);
+  expect(asked.text.length).toBeLessThan(1_000);
+  const file = await anna.waitForMessage(task.room, "whole.md");
+  expect(approvalOf(file)).toEqual({});
+  await anna.reply(task.room, asked, "deny");
+  const answered = await task.waitForAnswered(asked);
+  expect(answered.text).toMatch(/wants to use `write_file`[^]*“no”, said/);
+});
 
 async function until<T>(probe: () => T | undefined): Promise<T> {
   return poll(async () => probe(), { everyMs: 100, signal: AbortSignal.timeout(patient.timeoutMs) });

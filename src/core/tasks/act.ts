@@ -9,6 +9,7 @@ import { idFrom } from "../draft.ts";
 import { mayUse, permitted } from "../permits.ts";
 import { hasRuleFor } from "../policy.ts";
 import { putSession, sessionOfTurn } from "../turns.ts";
+import { spoken } from "../verbatim.ts";
 import { type CrewMember, memberById } from "../world.ts";
 import { type Act, type Acting, epochOf, known, notNow } from "./acting.ts";
 import { type Action, toolOf } from "./actions.ts";
@@ -347,7 +348,7 @@ function concern(draft: Draft, acting: Acting, subtask: Subtask, action: Extract
       draft,
       now,
       "concern",
-      `🚨 ${member.id} raises a critical concern about \`${subtask.id}\`: ${action.note}`,
+      spoken(`🚨 ${member.id} raises a critical concern about \`${subtask.id}\`:`, action.note),
     );
   }
   return "Raised.";
@@ -361,7 +362,7 @@ function askHuman(draft: Draft, input: Act, member: CrewMember, session: Acting[
   if (action.options.length > 9) return "Not done: give at most 9 options.";
   ask(draft, {
     matter: { kind: "question", session: input.session, agent: member.id },
-    text: `❓ **${member.name} asks:** ${action.question}`,
+    text: spoken(`❓ **${member.name} asks:**`, action.question),
     options: action.options.map((label, index) => ({ id: `${index + 1}`, key: `${index + 1}\uFE0F\u20E3`, label })),
     timeout: "none",
     ...inThread(session),

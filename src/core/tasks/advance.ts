@@ -5,6 +5,7 @@
 import { ask, withdraw } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import type { AgentId, UserId } from "../ids.ts";
+import { quoted } from "../verbatim.ts";
 import { memberById, nameIn } from "../world.ts";
 import { isClosed, isUnlocked, progressOf, subtasksOf, taskStateOf } from "./derive.ts";
 import { askAboutSubtask, blockFor } from "./escalate.ts";
@@ -140,7 +141,7 @@ function review(draft: Draft, id: string): void {
       draft,
       subtask,
       "reviewer",
-      `🔍 **\`${id}\` needs your review:** ${why}.\n\nHanded in by ${subtask.submission?.by ?? "?"}:\n\n${subtask.submission?.summary ?? ""}`,
+      `🔍 **\`${id}\` needs your review:** ${why}.\n\nHanded in by ${subtask.submission?.by ?? "?"}:\n\n${quoted(subtask.submission?.summary ?? "")}`,
     );
     return;
   }
@@ -174,7 +175,7 @@ function finish(draft: Draft): void {
       const by =
         last === undefined || last.reviewer.startsWith("@") ? last?.reviewer : nameOf(last.reviewer as AgentId);
       const judged = last === undefined ? "" : ` — approved by ${by} (${last.score} of 5)`;
-      return `**\`${id}\`** by ${submission === undefined ? "?" : nameOf(submission.by)}${judged}\n\n${submission?.summary ?? ""}`;
+      return `**\`${id}\`** by ${submission === undefined ? "?" : nameOf(submission.by)}${judged}\n\n${quoted(submission?.summary ?? "")}`;
     })
     .join("\n\n");
   const asked = ask(draft, {

@@ -7,6 +7,7 @@
  */
 import { ask, withdraw } from "../asks.ts";
 import type { Draft } from "../draft.ts";
+import { inOneLine } from "../verbatim.ts";
 import { memberById, nameIn } from "../world.ts";
 import type { Acting } from "./acting.ts";
 import type { Action } from "./actions.ts";
@@ -128,7 +129,9 @@ function propose(
 function proposalText(draft: Draft, { specs, dropped, reason, by }: Omit<Proposal, "ask">): string {
   const name = nameIn(draft.world)(by);
   const title =
-    draft.state.task?.planned === true ? `📋 **${name} changes the plan:** ${reason}` : `📋 **${name}'s plan**`;
+    draft.state.task?.planned === true
+      ? `📋 **${name} changes the plan:** ${inOneLine(reason)}`
+      : `📋 **${name}'s plan**`;
   const gone = dropped.length === 0 ? "" : `\n\nDropped: ${dropped.map((id) => `\`${id}\``).join(", ")}`;
   return `${title}\n\n${planList(specs)}${gone}`;
 }

@@ -3,6 +3,7 @@ import { spentText, sumOf } from "../spent.ts";
 import type { AgentId } from "../ids.ts";
 import { openNeeds, progressOf, taskStateOf } from "./derive.ts";
 import type { Subtask, SubtaskSpec, SubtaskState, Task, TaskState } from "./task.ts";
+import { inOneLine } from "../verbatim.ts";
 
 export const taskSigns: Readonly<Record<TaskState, string>> = {
   planning: "📝",
@@ -90,8 +91,9 @@ export function planList(specs: readonly SubtaskSpec[]): string {
         spec.depends_on.length === 0 ? "" : `, after ${spec.depends_on.map((id) => `\`${id}\``).join(", ")}`;
       const minutes = spec.estimate_minutes === undefined ? "" : `, about ${spec.estimate_minutes} min`;
       const who = spec.capability === undefined ? "" : `, for ${spec.capability}`;
-      const criteria = spec.acceptance.map((criterion) => `\n   - ${criterion}`).join("");
-      return `${index + 1}. **\`${spec.id}\` ${spec.title}**${needs}${who}${minutes}: ${spec.deliverable}${criteria}`;
+      // Each in a line of its own: nothing of one subtask can read as another, or stay unseen.
+      const criteria = spec.acceptance.map((criterion) => `\n   - ${inOneLine(criterion)}`).join("");
+      return `${index + 1}. **\`${spec.id}\` ${inOneLine(spec.title)}**${needs}${who}${minutes}: ${inOneLine(spec.deliverable)}${criteria}`;
     })
     .join("\n");
 }

@@ -2,6 +2,7 @@
  * The pinned message of a task's room: where it stands, and what waits for a person. It is the room's first message, edited
  * when what it says changes. How far each subtask is stands in their own messages and in the topic.
  */
+import { headlineOf } from "../ask-text.ts";
 import type { Draft } from "../draft.ts";
 import { idFrom } from "../draft.ts";
 import type { EffectId, EventId } from "../ids.ts";
@@ -18,7 +19,8 @@ export function sayStatus(draft: Draft): void {
   const { task } = draft.state;
   if (task === undefined) return;
   const text = statusText(draft, task);
-  draft.say(statusEffect(draft), { as: draft.world.bot, text, action: { kind: "opened", task: task.number } });
+  const brief = briefText(draft, task);
+  draft.say(statusEffect(draft), { as: draft.world.bot, text, brief, action: { kind: "opened", task: task.number } });
   remember(draft, text);
 }
 
@@ -48,6 +50,7 @@ export function mirrorStatus(draft: Draft): void {
   draft.say(`${prefix}${draft.state.task?.version ?? 0}`, {
     as: draft.world.bot,
     text,
+    brief: briefText(draft, task),
     replaces: { event: task.status },
     action: { kind: "opened", task: task.number },
   });
@@ -60,12 +63,22 @@ function remember(draft: Draft, text: string): void {
   draft.set({ task: { ...task, version: task.version + 1, shown } });
 }
 
+/** Without what the task was opened with, which may be a whole document. */
+function briefText(draft: Draft, task: Task): string {
+  return statusText(draft, { ...task, brief: "" });
+}
+
+/** More open questions than this are counted; `!crew status` lists all. */
+const listed = 20;
+
 function statusText({ state }: Draft, task: Task): string {
   const { number, title, asker, brief, paused, budgetTold } = task;
   const is = taskStateOf(task);
   const why = is === "paused" && paused !== undefined ? ` (${paused})` : "";
   const budget = budgetTold === 0 ? [] : [`💸 ${budgetTold} % of its budget is used. \`!crew budget\` tells more.`];
-  const open = (state.asks ?? []).map(({ id, text }) => `- \`${id}\` ${text.trim().split("\n", 1)[0] ?? ""}`);
+  const { asks = [] } = state;
+  const shown = asks.slice(0, listed).map((ask) => `- \`${ask.id}\` ${headlineOf(ask)}`);
+  const open = asks.length > listed ? [...shown, `- … and ${asks.length - listed} more`] : shown;
   const waits = open.length === 0 ? [] : [`✋ **Waits for a person:**\n${open.join("\n")}`];
   return [
     `${taskSigns[is]} **#${number} ${title}**, asked for by ${asker}: ${is}${why}`,

@@ -1,6 +1,7 @@
 /** What people do to a task by commands. Every function returns the answer, in Markdown; who may is checked here. */
 import { plannerOf } from "./team.ts";
 import { inThread } from "../placement.ts";
+import { headlineOf } from "../ask-text.ts";
 import { withdraw } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import type { AgentId, EffectId, UserId } from "../ids.ts";
@@ -59,7 +60,7 @@ export function tasksText(draft: Draft): string {
 export function statusText(draft: Draft): string {
   const { task, asks = [] } = draft.state;
   if (task === undefined) return noTask;
-  const open = asks.map(({ id, text }) => `- ✋ \`${id}\` ${text.split("\n", 1)[0] ?? ""}`);
+  const open = asks.map((ask) => `- ✋ \`${ask.id}\` ${headlineOf(ask)}`);
   const seen = task.patrol
     .slice(-3)
     .map(({ kind, subtask, did }) => `- 🛰️ ${kind}${subtask === undefined ? "" : ` \`${subtask}\``}: ${did}`);

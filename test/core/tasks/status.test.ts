@@ -1,3 +1,4 @@
+import type { EffectId } from "../../../src/core/ids.ts";
 import { expect, it } from "vitest";
 import { boss } from "../scene.ts";
 import { bo, planner, rae, spec, TaskScene } from "./task-scene.ts";
@@ -40,4 +41,21 @@ it("the pinned message is not edited for what it does not tell", () => {
   expect(scene.gone.slice(before).some((effect) => effect.kind === "say" && effect.action?.["kind"] === "opened")).toBe(
     false,
   );
+});
+
+it("the pinned message lists some of many open questions, and counts the others", () => {
+  const scene = new TaskScene({ crew: [planner, bo, rae] });
+  Object.assign(scene.world, { policy: [{ tool: "run_command", do: "ask" }] });
+  scene.plan(...Array.from({ length: 3 }, (_, index) => spec(`s${index}`)));
+  for (const [index] of Array.from({ length: 10 }).entries())
+    for (const agent of [bo, rae, planner]) {
+      if (!scene.isBusy(agent)) scene.say("work", { sender: boss, mentions: [agent.user] });
+      const { session, turn } = scene.turnOf(agent);
+      const call = `${agent.id}${index}` as EffectId;
+      scene.put({ kind: "permit", session, turn, call, tool: "run_command", about: `make ${agent.id} ${index}` });
+    }
+  scene.deliver();
+  expect(scene.record.state.asks).toHaveLength(30);
+  expect(pinned(scene).match(/^- `a\d+`/gm)).toHaveLength(20);
+  expect(pinned(scene)).toContain("- … and 10 more");
 });
