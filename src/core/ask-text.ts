@@ -78,9 +78,10 @@ function useOf({ tool, about }: Extract<Ask["matter"], { kind: "permission" }>):
 }
 
 /** One line for HQ, with a link to the room where the question waits. */
-export function headquartersLine(ask: Ask, task: Task, room: RoomId, server: string): string {
+export function headquartersLine(ask: Ask, task: Task | undefined, room: RoomId, server: string): string {
   const link = `https://matrix.to/#/${encodeURIComponent(room)}?via=${encodeURIComponent(server)}`;
-  return `**#${task.number} ${task.title}** [waits for a person](${link}): ${headlineOf(ask)}`;
+  const where = task === undefined ? "**A chat**" : `**#${task.number} ${task.title}**`;
+  return `${where} [waits for a person](${link}): ${headlineOf(ask)}`;
 }
 
 /** `2026-11-21 06:14 UTC`: one that reads the same for everybody, wherever they are. */

@@ -260,8 +260,12 @@ function whoIsAsked(draft: Draft, ask: Ask): readonly UserId[] {
   return task === undefined ? [] : [task.asker];
 }
 
-/** Supervisors who are not in the task's room learn here where they are needed. */
+/**
+ * Supervisors who are not in the room learn here where they are needed. In a chat that is only for leave: who talks there
+ * may answer an agent's question, and often nobody there may give leave.
+ */
 function tellHeadquarters(draft: Draft, ask: Ask): void {
   const { task, room } = draft.state;
-  if (task !== undefined) draft.announce(ask.message, headquartersLine(ask, task, room, draft.world.server));
+  if (task !== undefined || ask.matter.kind === "permission")
+    draft.announce(ask.message, headquartersLine(ask, task, room, draft.world.server));
 }

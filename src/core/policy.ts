@@ -125,14 +125,15 @@ export interface PolicyDecision {
 }
 
 /** What the config and this room's people say of a use. */
-export function judgeUse({ world, state }: Pick<Draft, "world" | "state">, use: Use): PolicyDecision {
+export function judgeUse(draft: Pick<Draft, "world" | "state" | "now">, use: Use): PolicyDecision {
+  const { world } = draft;
   const index = world.policy.findIndex((rule) => ruleFits(rule, use));
   const rule = world.policy[index];
   const because = rule === undefined ? "default" : (rule.from ?? `policy ${index + 1}`);
   const verdict = rule?.do ?? unruled[use.tool] ?? "allow";
   // Also where no rule asks any more: what people were asked under one does not outlive it.
   if (verdict === "deny") return { do: "deny", because };
-  const grant = (state.grants ?? []).find((one) => lets(one, use));
+  const grant = grantsNow(draft).find((one) => lets(one, use));
   if (grant !== undefined) return { do: "allow", because: `grant ${grant.id}`, grant };
   return { do: verdict, because };
 }
@@ -142,13 +143,19 @@ function lets({ agent, tool, about, exact }: Grant, use: Use): boolean {
   return isThis && (exact === undefined || exact === use.exact);
 }
 
+/** Leave for once is for what waits for it now: after the time that a question waits it is over. */
+export function grantsNow({ world, state, now }: Pick<Draft, "world" | "state" | "now">): readonly Grant[] {
+  const since = now - world.tasks.ask_hours * 3_600_000;
+  return (state.grants ?? []).filter(({ once, ts }) => !once || ts > since);
+}
+
 /** More are not kept for one room; the oldest go first. */
 const grantsKept = 200;
 
 export function addGrant(draft: Draft, given: Omit<Grant, "id" | "ts">): void {
-  const { grants = [], granted = 0 } = draft.state;
+  const { granted = 0 } = draft.state;
   const grant: Grant = { ...given, id: `g${granted + 1}`, ts: draft.now };
-  draft.set({ grants: [...grants, grant].slice(-grantsKept), granted: granted + 1 });
+  draft.set({ grants: [...grantsNow(draft), grant].slice(-grantsKept), granted: granted + 1 });
 }
 
 /** An agent was removed: what it was to do once is not waited for any more. What was let in for always stays. */

@@ -52,9 +52,10 @@ function answerBy(draft: Draft, message: Message, words: string, option: "approv
   return `Noted: \`${ask.id}\`${chosen === undefined ? "" : `, **${labelOf(chosen)}**`}.`;
 }
 
-/** The question that the command replies to, or the only one that is open. */
+/** The question that the command replies to, or the only one that is open, if it could be seen when the command was said. */
 function theOnlyOne(draft: Draft, message: Message, asks: readonly Ask[]): Ask | undefined {
-  return repliedAsk(draft, message) ?? (asks.length === 1 ? asks[0] : undefined);
+  const [only] = asks.length === 1 ? asks : [];
+  return repliedAsk(draft, message) ?? (only !== undefined && only.asked <= message.ts ? only : undefined);
 }
 
 function line(ask: Ask): string {

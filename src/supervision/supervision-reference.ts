@@ -71,8 +71,8 @@ with one of the emojis under it, reply \`approve\` or \`deny <why>\`, or say \`!
 permission \`supervise\` (or \`task\`, who asked for the task) and power level ${steeringPower} in the room, at the moment of the answer.
 Agents, the bot, notices and other bridges' agents never count. The first answer counts; taking a reaction back changes nothing, and the
 message then shows the outcome. Open questions survive restarts, and are asked again when a room is replaced; those of an agent
-that is removed are withdrawn. Each task's room
-pins a message that lists its open questions; HQ is told of each.`;
+that is removed are withdrawn. Each task's room pins a message with the task's state, its budget and its open questions; HQ is
+told of each question of a task, and of those about leave in chats.`;
 
 const policyWords = `Each rule of \`policy\` in the config may name an agent, a role, a tool and what it is about (the command, path, host, subtask or
 receiver), with \`*\` for any characters, and says \`allow\`, \`ask\` or \`deny\`. The first that fits decides. Without one:
@@ -100,11 +100,11 @@ many ways; for a wall, ask about everything else, as above.
 
 The question shows all of it: the command, the whole content of a file, the message; what cannot be seen, like marks of writing
 direction, by its code point. Above \`limits.long_answer_bytes\` all of it is in a file before the question. A path is the place that it leads to, however the agent wrote it. An agent that is asked about
-does other work or ends its turn; your answer wakes it. ✅ lets it do exactly what you were shown, once; a host counts for the
-command that was shown with it. ♾️ lets this agent use this tool on the same command, path, host, subtask or
+does other work or ends its turn; your answer wakes it. ✅ lets it do exactly what you were shown, once, for as long
+as a question waits; a host counts for the command that was shown with it. ♾️ lets this agent use this tool on the same command, path, host, subtask or
 receiver in this room from then on, whatever a file or message then contains: \`!crew grants\` lists what was let in,
-\`!crew revoke <id>\` takes it back. What is denied, by a rule or without one, is stronger than a grant. At most ten questions of one agent wait in a
-room; more are refused. \`!crew audit\` shows what decided.`;
+\`!crew revoke <id>\` takes it back. What is denied, by a rule or without one, is stronger than a grant. At most ten questions of one agent about
+tools wait in a room, and ten about secrets; more are refused. \`!crew audit\` shows what decided.`;
 
 /** The text of `docs/supervision.md`. */
 export function supervisionReference(tools: readonly ToolRow[]): string {

@@ -3,7 +3,7 @@ import { auditKinds } from "../core/audit.ts";
 import type { Draft } from "../core/draft.ts";
 import type { EffectId } from "../core/ids.ts";
 import { inThread } from "../core/placement.ts";
-import { dropGrant, type Grant } from "../core/policy.ts";
+import { dropGrant, type Grant, grantsNow } from "../core/policy.ts";
 import { may } from "../core/steering.ts";
 import { code } from "../core/verbatim.ts";
 import { nameIn } from "../core/world.ts";
@@ -17,7 +17,7 @@ export const grantCommands: readonly Command[] = [
     level: "observe",
     steers: "no",
     run: (draft) => {
-      const { grants = [] } = draft.state;
+      const grants = grantsNow(draft);
       return grants.length === 0
         ? "Nothing was granted here."
         : grants.map((grant) => grantLine(draft, grant)).join("\n");

@@ -27,5 +27,5 @@ test("a host in a rule is written as it is asked about; one that would never fit
   for (const about of ["example.org:443", "*.internal.example:*", "*", "[2001:db8::1]:443", "192.0.2.*:80"])
     expect((await load(of(about))).policy).toMatchObject([{ about }]);
   for (const about of ["internal.example", "*.Internal.example:*", "https://example.org:443"])
-    expect(await problemsIn(of(about)), about).toEqual([expect.stringContaining("policy[0].about")]);
+    expect(await problemsIn(of(about)), `for ${about}`).toEqual([expect.stringContaining("policy[0].about")]);
 });

@@ -110,6 +110,15 @@ describe("a question to people", () => {
     expect(asked.deadline).toBe(scene.now + 2 * hour);
   });
 
+  test("about leave in a chat is told in HQ, since nobody there may be one who gives it", () => {
+    const scene = plainRoom({ [anna]: "talk" }, [anna]);
+    const matter = { kind: "permission", session: "ada", agent: ada.id, tool: "send_message", about: "" } as const;
+    inDraft(scene, (draft) => ask(draft, { ...something, matter }));
+    expect(scene.due("announce").map(({ text }) => text)).toEqual([
+      expect.stringMatching(/^\*\*A chat\*\* \[waits for a person\]\(https:\/\/matrix\.to\/#\/.*\): \*\*May I\?\*\*$/),
+    ]);
+  });
+
   test("notifies only who asked for the task when many may answer", () => {
     const people = ["p1", "p2", "p3", "p4", "p5", "p6"].map(user);
     const scene = new Scene({}, { permissions: { "*": "supervise" }, crew: new Map([[planner.user, planner]]) });
@@ -501,6 +510,18 @@ describe("several open questions", () => {
     expect(outcome(scene)).toMatchObject({ approval: { option: "deny", why: "too late", by: boss } });
     expect(answered(scene.say("!crew approve", { sender: boss }))).toContain("Noted: `a1`, **approve**.");
     expect(answered(scene.say("!crew approve", { sender: boss }))).toBe("No question is open in this room.");
+  });
+
+  test("are not answered by a command that was said before they were asked", () => {
+    const scene = two();
+    scene.say("!crew approve a1", { sender: boss });
+    const said = scene.message("!crew approve", { sender: boss });
+    scene.say("!crew deny a2", { sender: boss });
+    scene.now += 1;
+    inDraft(scene, (draft) => ask(draft, { ...something, text: "Third?" }));
+    expect(answered(scene.put(said))).toContain("Say which one, like `!crew approve a3`");
+    expect(open(scene).map(({ id }) => id)).toEqual(["a3"]);
+    expect(answered(scene.say("!crew approve", { sender: boss }))).toContain("Noted: `a3`");
   });
 
   test("are told apart by what a command replies to, and not for everybody", () => {

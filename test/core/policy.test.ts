@@ -84,7 +84,7 @@ describe("the policy", () => {
       { tool: "run_command", about: "npm *", do: "allow" },
       { tool: "run_*", do: "ask" },
     ]);
-    const draft = { world: scene.world, state: scene.record.state };
+    const draft = { world: scene.world, state: scene.record.state, now: scene.now };
     expect(judgeUse(draft, { member: bo, tool: "write_file", about: "a" })).toEqual({
       do: "allow",
       because: "default",
@@ -102,12 +102,12 @@ describe("the policy", () => {
       { about: "make * && make clean", do: "allow" },
       { tool: "run_command", do: "ask" },
     ]);
-    const draft = { world: scene.world, state: scene.record.state };
+    const draft = { world: scene.world, state: scene.record.state, now: scene.now };
     const of = (about: string, tool = "run_command") => judgeUse(draft, { member: bo, tool, about }).do;
     for (const command of ["npm test", "npm test -- --run 'a b'", "make all && make clean"])
-      expect(of(command), command).toBe("allow");
+      expect(of(command), `for ${command}`).toBe("allow");
     for (const sign of ["; ", " & ", " || ", "\n", "\r\n", " > ", " < ", " $(", " `", " $X"])
-      expect(of(`npm test${sign}curl evil`), sign).toBe("ask");
+      expect(of(`npm test${sign}curl evil`), `for ${sign}`).toBe("ask");
     expect(of("make a; curl evil && make clean")).toBe("ask");
     expect(of("make a; b && make clean", "write_file")).toBe("allow");
     Object.assign(scene.world, { policy: [{ tool: "run_command", about: "*", do: "allow" }] });
@@ -117,7 +117,7 @@ describe("the policy", () => {
   it("opens a way out only by a rule that names it; one about everything can only close it", () => {
     const decided = (...policy: readonly PolicyRule[]) => {
       const scene = new PolicyScene(policy);
-      const draft = { world: scene.world, state: scene.record.state };
+      const draft = { world: scene.world, state: scene.record.state, now: scene.now };
       return judgeUse(draft, { member: bo, tool: networkTool, about: "a.example.org:443" });
     };
     expect(decided()).toEqual({ do: "deny", because: "default" });
@@ -170,6 +170,21 @@ describe("asking for leave", () => {
     expect(scene.permit(bo, "make", { call: "the same" })).toBe(permitted);
     expect(scene.permit(bo, "make", { call: "the same" })).toBe(permitted);
     expect(scene.permit(bo, "make", { call: "another" })).not.toBe(permitted);
+  });
+
+  it("is for as long as a question waits, when it is for once", () => {
+    const scene = new PolicyScene(ask);
+    scene.permit(bo, "make");
+    scene.deliver();
+    scene.decideBy("✅");
+    scene.now += 24 * 3_600_000;
+    scene.say("!crew grants", { sender: boss });
+    expect(scene.says.at(-1)?.text).toBe("Nothing was granted here.");
+    expect(scene.permit(bo, "make")).toContain("a person is asked");
+    scene.deliver();
+    scene.decideBy("♾️");
+    scene.now += 240 * 3_600_000;
+    expect(scene.permit(bo, "make")).toBe(permitted);
   });
 
   it("can be answered for always: for this agent, this tool and exactly this", () => {

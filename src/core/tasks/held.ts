@@ -17,7 +17,10 @@ export function held(draft: Draft, input: Held): void {
   const subtask = draft.state.task?.subtasks[input.subtask];
   if (subtask === undefined) return;
   const { told } = filesOf(draft.state);
-  const fresh = input.files.filter((file) => !told.includes(keyOf(file)));
+  const untold = input.files.filter((file) => !told.includes(keyOf(file)));
+  // The others are asked about when these are answered, and files are recorded again.
+  const later = untold.filter(({ why }) => why === "secret").slice(Math.max(0, openOfAgent - openFor(draft, input)));
+  const fresh = untold.filter((file) => !later.includes(file));
   if (fresh.length === 0) return;
   putFiles(draft, { told: [...told, ...fresh.map(keyOf)].slice(-toldKept) });
   for (const file of fresh) if (file.why === "secret") askForSecret(draft, subtask, input, file);
@@ -30,6 +33,13 @@ export function held(draft: Draft, input: Held): void {
     `📎 **Not recorded in \`${subtask.id}\`:**${list}`,
     inThread(subtask),
   );
+}
+
+/** As few as of an agent's tools: a folder of keys would drown what matters. */
+const openOfAgent = 10;
+
+function openFor({ state }: Draft, { agent }: Held): number {
+  return (state.asks ?? []).filter(({ matter }) => matter.kind === "secret" && matter.agent === agent).length;
 }
 
 function keyOf({ path, why, sha256, detail }: HeldFile): string {

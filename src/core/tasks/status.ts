@@ -3,9 +3,11 @@
  * when what it says changes. How far each subtask is stands in their own messages and in the topic.
  */
 import { headlineOf } from "../ask-text.ts";
+import { taskLimits } from "../budget.ts";
 import type { Draft } from "../draft.ts";
 import { idFrom } from "../draft.ts";
 import type { EffectId, EventId } from "../ids.ts";
+import { amounts, shareOf, sumOf } from "../spent.ts";
 import { taskStateOf } from "./derive.ts";
 import { taskSigns } from "./show.ts";
 import type { Task } from "./task.ts";
@@ -71,11 +73,11 @@ function briefText(draft: Draft, task: Task): string {
 /** More open questions than this are counted; `!crew status` lists all. */
 const listed = 20;
 
-function statusText({ state }: Draft, task: Task): string {
-  const { number, title, asker, brief, paused, budgetTold } = task;
+function statusText(draft: Draft, task: Task): string {
+  const { state } = draft;
+  const { number, title, asker, brief, paused } = task;
   const is = taskStateOf(task);
   const why = is === "paused" && paused !== undefined ? ` (${paused})` : "";
-  const budget = budgetTold === 0 ? [] : [`💸 ${budgetTold} % of its budget is used. \`!crew budget\` tells more.`];
   const { asks = [] } = state;
   const shown = asks.slice(0, listed).map((ask) => `- \`${ask.id}\` ${headlineOf(ask)}`);
   const open = asks.length > listed ? [...shown, `- … and ${asks.length - listed} more`] : shown;
@@ -84,7 +86,18 @@ function statusText({ state }: Draft, task: Task): string {
     `${taskSigns[is]} **#${number} ${title}**, asked for by ${asker}: ${is}${why}`,
     ...(brief === "" ? [] : [brief]),
     ...waits,
-    ...budget,
+    ...budgetLine(draft, task),
     "What you say here reaches the planner. `!crew status` shows where it stands, `!crew help` what you can do.",
   ].join("\n\n");
+}
+
+/** In steps of so many percent: every one that is shown costs an edit. */
+const budgetStep = 20;
+
+function budgetLine(draft: Draft, task: Task): readonly string[] {
+  const limits = taskLimits(draft);
+  if (limits.tokens === undefined && limits.microusd === undefined) return [];
+  const step = Math.floor(shareOf(sumOf(task.spent), limits) / budgetStep) * budgetStep;
+  const used = step === 0 ? `less than ${budgetStep} % of it is` : `${step} % of it or more are`;
+  return [`💸 Budget: ${amounts(limits)}; ${used} used. \`!crew budget\` tells more.`];
 }

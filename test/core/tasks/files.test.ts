@@ -235,6 +235,28 @@ describe("files of people", () => {
 });
 
 describe("held-back files", () => {
+  it("are asked about a few at a time where they look like secrets", () => {
+    const scene = new TaskScene({ crew: [planner, bo, rae] });
+    scene.plan(spec("one"));
+    const files = Array.from({ length: 25 }, (_, index) => ({
+      path: `keys/${index}`,
+      why: "secret" as const,
+      detail: "a private key",
+      sha256: `${index}`,
+    }));
+    const held = (): void => void scene.put({ kind: "held", agent: bo.id, subtask: "one", files });
+    const asked = (): readonly unknown[] =>
+      (scene.record.state.asks ?? []).map(({ matter }) => matter.kind === "secret" && matter.path);
+    held();
+    held();
+    scene.deliver();
+    expect(asked()).toEqual(files.slice(0, 10).map(({ path }) => path));
+    scene.react("a1", "❌");
+    held();
+    scene.deliver();
+    expect(asked()).toEqual(files.slice(1, 11).map(({ path }) => path));
+  });
+
   const secret: HeldFile = { path: ".env", why: "secret", detail: "an AWS access key", sha256: "ab" };
 
   it("are asked about once when they look like a secret, and recorded when a person says so", () => {

@@ -59,3 +59,18 @@ it("the pinned message lists some of many open questions, and counts the others"
   expect(pinned(scene).match(/^- `a\d+`/gm)).toHaveLength(20);
   expect(pinned(scene)).toContain("- … and 10 more");
 });
+
+it("the pinned message says what the task may use, and in steps how much of that it has used", () => {
+  const scene = new TaskScene({ crew: [planner, bo, rae], budgets: { task: { tokens: 10_000 } } });
+  expect(pinned(scene)).toMatch(/💸 Budget: 10\s000 tokens; less than 20 % of it is used\./);
+  scene.plan(spec("one"));
+  const { session, turn } = scene.turnOf(bo);
+  const edits = (): number => scene.gone.filter((e) => e.kind === "say" && e.action?.["kind"] === "opened").length;
+  const before = edits();
+  for (let step = 0; step < 9; step++) {
+    scene.put({ kind: "used", session, turn, usage: [{ model: "default", inputTokens: 500, outputTokens: 0 }] });
+    scene.deliver();
+  }
+  expect(pinned(scene)).toContain("40 % of it or more are used");
+  expect(edits() - before).toBe(2);
+});
