@@ -3,7 +3,7 @@ import type { Answer, Ask, AskOption } from "./asks.ts";
 import type { RoomId } from "./ids.ts";
 import type { Task } from "./tasks/task.ts";
 import { truncate } from "./text.ts";
-import { escaped } from "./verbatim.ts";
+import { escaped, spoken } from "./verbatim.ts";
 
 const headlineChars = 300;
 
@@ -55,9 +55,10 @@ export function outcomeLine(ask: Ask, answer: Answer): string {
   const option = ask.options.find(({ id }) => id === answer.option);
   const why = answer.why.trim();
   if (answer.by === undefined) return `⌛ No answer in time${option === undefined ? "" : `: **${option.label}**`}.`;
-  if (option === undefined) return `💬 ${answer.by} answered: ${why}`;
+  if (option === undefined) return spoken(`💬 ${answer.by} answered:`, why);
   const verb = { approve: "Approved", deny: "Denied" }[option.label] ?? `“${labelOf(option)}”, said`;
-  return `${option.key} **${verb}** by ${answer.by}${why === "" ? "." : `: ${why}`}`;
+  const said = `${option.key} **${verb}** by ${answer.by}${why === "" ? "." : ":"}`;
+  return why === "" ? said : spoken(said, why);
 }
 
 /** What the audit log tells of a question: the very use that leave is asked for, or its first line. */

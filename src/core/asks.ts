@@ -43,6 +43,8 @@ export type AskMatter =
       readonly about: string;
       /** A digest of what the message shows, where {@link about} does not say everything. */
       readonly exact?: string;
+      /** In which it was asked. */
+      readonly turn?: TurnId;
       /** Set when a runtime waits for the answer in a running turn. */
       readonly waits?: { readonly turn: TurnId; readonly call: EffectId };
     }
@@ -55,7 +57,7 @@ export type AskMatter =
       readonly sha256: string;
     }
   /** An agent's `ask_human`. */
-  | { readonly kind: "question"; readonly session: string; readonly agent: AgentId };
+  | { readonly kind: "question"; readonly session: string; readonly agent: AgentId; readonly turn?: TurnId };
 
 export interface Ask {
   /** Short, for `!crew approve <id>`: `a1`, `a2`, … in its room. */
@@ -200,6 +202,20 @@ export function withdrawOf(draft: Draft, agent: AgentId): void {
   for (const { id, matter } of draft.state.asks ?? [])
     if ((matter.kind === "question" || matter.kind === "permission") && matter.agent === agent)
       withdraw(draft, id, "Who asked was removed.");
+}
+
+/** The work of a session has ended: what it wanted leave for is no longer wanted. */
+export function withdrawLeave(draft: Draft, session: string): void {
+  for (const { id, matter } of draft.state.asks ?? [])
+    if (matter.kind === "permission" && matter.session === session)
+      withdraw(draft, id, "The work that it was for has ended.");
+}
+
+/** What a turn was to answer was taken back, and with it what the turn asked. */
+export function withdrawAskedIn(draft: Draft, turn: TurnId): void {
+  for (const { id, matter } of draft.state.asks ?? [])
+    if ((matter.kind === "question" || matter.kind === "permission") && matter.turn === turn)
+      withdraw(draft, id, "What it came from was taken back.");
 }
 
 /** A turn is over: nobody waits any more for what its runtime asked. */

@@ -36,6 +36,7 @@ export function agentSays(draft: Draft, input: Extract<OwnInput, { kind: "agentS
   if (hasRuleFor(world, "send_message")) {
     const wanted = {
       session: input.session,
+      turn: input.turn,
       call: input.call,
       tool: "send_message",
       about: to ?? "",

@@ -1,6 +1,7 @@
 /** What people say and do in a room: messages, corrections, withdrawals, and the stop sign. */
 import { inThread } from "./placement.ts";
 import { reactionAnswers, reactionWithdrawn, replyAnswers } from "./answers.ts";
+import { withdrawAskedIn } from "./asks.ts";
 import type { Draft } from "./draft.ts";
 import type { Heard } from "./effect.ts";
 import type { EffectId, EventId, UserId } from "./ids.ts";
@@ -148,6 +149,7 @@ export function redaction(draft: Draft, input: Redaction): void {
       causes: now.causes.filter(([cause]) => cause !== input.target),
     });
     for (const turn of turns) {
+      withdrawAskedIn(draft, turn);
       const id = `${input.event}:forget:${session.agent}:${turn}` as EffectId;
       draft.emit({ kind: "forget", id, agent: session.agent, history: session.history, turn });
     }

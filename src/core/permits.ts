@@ -49,7 +49,7 @@ export function permit(draft: Draft, input: Permit): void {
 }
 
 /** What is asked to be used, and in which session. */
-export type Wanted = Pick<Permit, "session" | "call" | "tool" | "about" | "details" | "exact" | "large">;
+export type Wanted = Pick<Permit, "session" | "turn" | "call" | "tool" | "about" | "details" | "exact" | "large">;
 
 /** Decides about one use, and writes it down. @returns {@link permitted}, or what the agent reads. */
 export function mayUse(draft: Draft, wanted: Wanted, member: CrewMember): string {
@@ -133,6 +133,7 @@ function askFor(
       agent: member.id,
       tool,
       about,
+      turn: wanted.turn,
       ...(exact === undefined ? {} : { exact }),
       ...(waits === undefined ? {} : { waits }),
     },
@@ -198,7 +199,7 @@ export function leaveWanted(draft: Draft, input: Extract<OwnInput, { kind: "leav
     return;
   }
   const { call, title, turn } = input;
-  const wanted = { session: input.session, call, tool: runtimeTool, about: title };
+  const wanted = { session: input.session, turn, call, tool: runtimeTool, about: title };
   const decision = judgeUse(draft, { member, tool: runtimeTool, about: title });
   if (decision.do !== "ask") {
     write(draft, decision.do === "deny" ? "refusal" : "tool", wanted, member, decision);

@@ -296,6 +296,42 @@ describe("asking for leave", () => {
     expect(scene.record.state.grants).toEqual([]);
   });
 
+  it("is waited for longer than a lease lasts, and nobody is blamed for that", () => {
+    const scene = new PolicyScene(ask);
+    scene.permit(bo, "make");
+    scene.end(bo);
+    scene.deliver();
+    for (let times = 0; times < 5; times++) scene.later(11);
+    expect(scene.subtask("one")).toMatchObject({ state: "working", lease: { agent: bo.id }, scores: [] });
+    scene.decideBy("✅");
+    expect(scene.permit(bo, "make")).toBe(permitted);
+  });
+
+  it("is not waited for when the work that it was for has ended", () => {
+    const scene = new PolicyScene(ask);
+    scene.permit(bo, "make");
+    scene.permit(cy, "make");
+    scene.deliver();
+    scene.say("!crew block one", { sender: boss });
+    expect(scene.record.state.asks).toMatchObject([{ matter: { agent: cy.id } }]);
+    scene.say("!crew pause", { sender: boss });
+    expect(scene.record.state.asks).toEqual([]);
+  });
+
+  it("is not waited for when what it came from is taken back", () => {
+    const scene = new PolicyScene(ask);
+    const said = scene.message("Clean up, please.", { sender: boss, mentions: [planner.user] });
+    scene.put(said);
+    scene.permit(planner, "rm -rf old");
+    scene.permit(bo, "make");
+    scene.end(planner);
+    scene.deliver();
+    scene.put({ kind: "redaction", event: scene.fresh(), sender: boss, ts: scene.now, target: said.event });
+    expect(scene.record.state.asks).toMatchObject([{ matter: { agent: bo.id } }]);
+    const [edit] = scene.says.filter(({ approval }) => approval?.["state"] === "withdrawn");
+    expect(edit?.text).toContain("What it came from was taken back");
+  });
+
   it("is also asked for what is large, where no rule asks", () => {
     const scene = new PolicyScene([]);
     expect(scene.permit(bo, "src/", { tool: "delete_file" })).toBe(permitted);

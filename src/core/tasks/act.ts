@@ -58,13 +58,13 @@ export function act(draft: Draft, input: Act): void {
 }
 
 /** What the policy says against it. What nobody has made a rule for is left to the rules of tasks. */
-function notPermitted(draft: Draft, { session, call, action }: Act, member: CrewMember): string | undefined {
+function notPermitted(draft: Draft, { session, turn, call, action }: Act, member: CrewMember): string | undefined {
   const tool = toolOf[action.kind];
   if (!hasRuleFor(draft.world, tool)) return undefined;
   const about = "subtask" in action ? action.subtask : "";
   const { kind: _kind, ...rest } = action;
   const details = JSON.stringify(rest, undefined, 2);
-  const reply = mayUse(draft, { session, call, tool, about, details, exact: idFrom(details) }, member);
+  const reply = mayUse(draft, { session, turn, call, tool, about, details, exact: idFrom(details) }, member);
   return reply === permitted ? undefined : reply;
 }
 
@@ -361,7 +361,7 @@ function askHuman(draft: Draft, input: Act, member: CrewMember, session: Acting[
     return "Not done: a question of yours is still open here. End your turn; the answer wakes you.";
   if (action.options.length > 9) return "Not done: give at most 9 options.";
   ask(draft, {
-    matter: { kind: "question", session: input.session, agent: member.id },
+    matter: { kind: "question", session: input.session, agent: member.id, turn: input.turn },
     text: spoken(`❓ **${member.name} asks:**`, action.question),
     options: action.options.map((label, index) => ({ id: `${index + 1}`, key: `${index + 1}\uFE0F\u20E3`, label })),
     timeout: "none",

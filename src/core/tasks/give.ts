@@ -1,4 +1,5 @@
 /** Giving work to agents, and taking it back. Every lease has a new epoch; what was asked under an older one is refused. */
+import { withdrawLeave } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import type { Heard } from "../effect.ts";
 import type { AgentId, EffectId, EventId } from "../ids.ts";
@@ -101,6 +102,7 @@ export function remind(draft: Draft, subtask: Subtask, lease: Lease, part: Work[
 /** Ends what an agent does in a subtask's thread: its turn, and what waits for it there from the bridge. */
 export function endTurn(draft: Draft, agent: AgentId, thread: EventId | undefined): void {
   const key = sessionKey(agent, thread);
+  withdrawLeave(draft, key);
   const session = draft.state.sessions[key];
   if (session === undefined) return;
   if (session.running !== undefined) {

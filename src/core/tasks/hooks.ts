@@ -14,7 +14,7 @@ import { takeReview, takeWork } from "./give.ts";
 import { patrolled, putSubtask } from "./ledger.ts";
 import { bringCrew } from "./open.ts";
 import { askAboutPlan } from "./planning.ts";
-import { movedTask, rebuiltTask } from "./rebuild.ts";
+import { movedTask, rebuildsOf, rebuiltTask } from "./rebuild.ts";
 import { sayStatus, statusEffect, statusSaid } from "./status.ts";
 import { rootEffect, type Task } from "./task.ts";
 
@@ -86,7 +86,8 @@ export function taskRead(draft: Draft, snapshot: Snapshot, moved: Task | undefin
   const task =
     moved === undefined ? rebuiltTask(draft.world, snapshot.crewroom ?? [], draft.now) : movedTask(moved, draft.now);
   if (task === undefined) return;
-  draft.set({ task });
+  // A command may still name a question of before: its id must not be another one's now.
+  draft.set({ task, ...(moved === undefined ? { asked: rebuildsOf(task) * idsBetween } : {}) });
   if (moved !== undefined) markRoom(draft, task);
   if (isClosed(task)) return;
   const text =
@@ -103,6 +104,9 @@ export function taskRead(draft: Draft, snapshot: Snapshot, moved: Task | undefin
   else if (!task.planned && task.planner !== undefined && task.paused === undefined) askForPlan(draft);
   askedForMore(draft);
 }
+
+/** More questions than a room has between two losses of the store. */
+const idsBetween = 1_000;
 
 /** Says whose room this is, as its creation did in the one before: from that, others know whose messages count. */
 function markRoom(draft: Draft, { number }: Task): void {

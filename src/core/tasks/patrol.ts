@@ -107,7 +107,7 @@ function leases(draft: Draft, subtask: Subtask): void {
   const ended = [lease, reviewLease].find((one) => one !== undefined && one.until <= draft.now);
   if (ended === undefined) return;
   const { agent, epoch } = ended;
-  const asked = (draft.state.asks ?? []).some(({ matter }) => matter.kind === "question" && matter.agent === agent);
+  const asked = (draft.state.asks ?? []).some(({ matter }) => "agent" in matter && matter.agent === agent);
   if (asked) {
     // It waits for a person's answer, which has a deadline of its own.
     const until = draft.now + draft.world.tasks.lease_seconds * 1_000;

@@ -14,6 +14,11 @@ type Json = Readonly<Record<string, unknown>>;
 /** Far above what was in use: versions make ids of messages, and the homeserver remembers the old ones. */
 const versionGap = 100_000;
 
+/** How often a task was read from its room. */
+export function rebuildsOf({ version }: Pick<Task, "version">): number {
+  return Math.floor(version / versionGap);
+}
+
 const states: readonly SubtaskState[] = [
   "waiting",
   "ready",
