@@ -5,7 +5,7 @@ import type { LeaveAnswer } from "../crew/ports.ts";
 import type { PermissionOption } from "../runtimes/port.ts";
 
 export class Leaves {
-  readonly #waiting = new Map<EffectId, (given: LeaveGiven) => void>();
+  readonly #waiting = new Map<EffectId, Set<(given: LeaveGiven) => void>>();
 
   /** Waits for the answer to a call. Rejects with the signal's reason; nobody waits any more then. */
   wait(call: EffectId, signal: AbortSignal): Promise<LeaveGiven> {
@@ -13,27 +13,27 @@ export class Leaves {
     const over = (): void => reject(signal.reason);
     if (signal.aborted) over();
     signal.addEventListener("abort", over, { once: true });
-    this.#waiting.set(call, resolve);
+    const together = this.#waiting.get(call) ?? new Set();
+    this.#waiting.set(call, together.add(resolve));
     return promise.finally(() => {
       signal.removeEventListener("abort", over);
-      this.#waiting.delete(call);
+      together.delete(resolve);
+      if (together.size === 0) this.#waiting.delete(call);
     });
   }
 
   /** A person has answered. One that nobody waits for is passed over: its turn is over, or runs again and asks again. */
   give(call: EffectId, given: LeaveGiven): void {
-    this.#waiting.get(call)?.(given);
+    for (const hear of this.#waiting.get(call) ?? []) hear(given);
   }
 }
 
-/** By the kind that fits; never one that allows more, or is remembered for longer, than what was given. */
+/**
+ * By the kind that fits; never one that the runtime remembers. What was given for always the bridge remembers, for this room
+ * and until a person takes it back: a runtime that remembers it would not ask again then.
+ */
 export function chosen(options: readonly PermissionOption[], given: LeaveGiven): LeaveAnswer {
-  const of = (kind: PermissionOption["kind"]): PermissionOption | undefined =>
-    options.find((option) => option.kind === kind);
-  const found = {
-    once: () => of("allow_once"),
-    always: () => of("allow_always") ?? of("allow_once"),
-    no: () => of("reject_once"),
-  }[given]();
+  const kind = given === "no" ? "reject_once" : "allow_once";
+  const found = options.find((option) => option.kind === kind);
   return found === undefined ? "cancelled" : { optionId: found.optionId };
 }

@@ -178,7 +178,8 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
     },
 
     async leave(room, { session, turn }, { callId, title, options: choices }, wanted) {
-      const call = `${turn}:${callId}:leave` as EffectId;
+      // Of what is asked as well: an answer to one request must not be taken for one to another of the same call.
+      const call = `${turn}:${callId}:leave:${idFrom(title)}` as EffectId;
       const asked = new AbortController();
       const answer = options.leaves.wait(call, AbortSignal.any([wanted, signal, asked.signal]));
       // Nobody may be waiting for it in the end.

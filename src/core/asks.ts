@@ -191,10 +191,7 @@ export function withdraw(draft: Draft, id: string, text: string): void {
     by: draft.world.bot,
     detail: `${id}: ${text}`,
   });
-  // Who asked it in a chat may be gone, and can edit nothing any more. A task's own bot comes back.
-  const { as = draft.world.bot } = open;
-  const isBots = as === draft.world.bot && draft.state.task !== undefined;
-  if (isBots || draft.isJoined(as)) editAsk(draft, open, "withdrawn", `↩️ ${text}`, {});
+  editAsk(draft, open, "withdrawn", `↩️ ${text}`, {});
 }
 
 /** An agent was removed, or left: nobody waits for what it asked about itself. */
@@ -243,8 +240,12 @@ export function editAsk(
   outcome: string,
   facts: Readonly<Record<string, unknown>>,
 ): void {
+  // Who asked it in a chat may be gone, and can edit nothing any more. A task's own bot comes back.
+  const { bot } = draft.world;
+  const { as = bot } = ask;
+  if (!draft.isJoined(as) && (as !== bot || draft.state.task === undefined)) return;
   draft.say(`${ask.message}:${state}`, {
-    as: ask.as ?? draft.world.bot,
+    as,
     text: `${ask.text}\n\n${outcome}`,
     brief: `${headlineOf(ask)}\n\n${outcome}`,
     replaces: ask.event === undefined ? { effect: ask.message } : { event: ask.event },

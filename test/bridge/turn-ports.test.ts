@@ -269,7 +269,8 @@ describe("a runtime that asks for leave", () => {
   test("waits for a person, and gets what they chose", async () => {
     for (const [given, optionId] of [
       ["once", "y"],
-      ["always", "ya"],
+      // The bridge remembers it, and can forget it again.
+      ["always", "y"],
       ["no", "n"],
     ] as const) {
       const leaves = new Leaves();
@@ -280,6 +281,19 @@ describe("a runtime that asks for leave", () => {
       leaves.give(call, given);
       expect(await answer).toEqual({ optionId });
     }
+  });
+
+  test("gets the answer to what it asked, also when it asks for two things in one call, or for one thing twice", async () => {
+    const leaves = new Leaves();
+    const { ports, inputs } = portsWith({ reply: leaveAsked, leaves });
+    const harmless = { ...asked, title: "ls" };
+    const answers = [asked, harmless, harmless].map((one) => ports.leave(room, effect, one, signal));
+    await vi.waitFor(() => expect(inputs).toHaveLength(3));
+    const calls = inputs.map((input) => (input.kind === "leaveWanted" ? input.call : ("" as EffectId)));
+    leaves.give(calls[1] ?? call, "once");
+    expect(await Promise.all(answers.slice(1))).toEqual([{ optionId: "y" }, { optionId: "y" }]);
+    leaves.give(calls[0] ?? call, "no");
+    expect(await answers[0]).toEqual({ optionId: "n" });
   });
 
   test("gets no more than was given: never one that lasts for one that does not, and nothing where nothing fits", async () => {
