@@ -3,13 +3,14 @@
  * counts; withdrawing it later changes nothing, because by then others have acted on it.
  */
 import { inThread } from "./placement.ts";
-import { answeredLine, outcomeLine } from "./ask-text.ts";
+import { answeredLine, outcomeChars, outcomeLine } from "./ask-text.ts";
 import { type Answer, type Ask, type AskOption, askById, close, editAsk, mayAnswer } from "./asks.ts";
 import type { Draft } from "./draft.ts";
 import type { EffectId, EventId } from "./ids.ts";
 import type { Message, Reaction } from "./input.ts";
 import { refuse, steerers } from "./steering.ts";
 import { settle } from "./tasks/settle.ts";
+import { truncate } from "./text.ts";
 
 /** Reactions that are kept for one question while its own event is not known. */
 const earlyLimit = 10;
@@ -35,7 +36,7 @@ export function answerAsk(draft: Draft, ask: Ask, given: Answer): void {
   });
   editAsk(draft, open, "answered", outcomeLine(open, answer), {
     option: answer.option,
-    why: answer.why,
+    why: truncate(answer.why, outcomeChars),
     ...(answer.by === undefined ? {} : { by: answer.by }),
   });
   settle(draft, open, answer);

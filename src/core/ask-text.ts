@@ -17,6 +17,14 @@ export function briefOf(ask: Ask): string {
   return `${headlineOf(ask)}\n\n📎 The whole question is in the file above.\n\n${howToAnswer(ask)}`;
 }
 
+/** The same after its answer, whose words may be a whole document. */
+export function briefOutcome(ask: Ask, outcome: string): string {
+  return `${headlineOf(ask)}\n\n${truncate(outcome, outcomeChars)}`;
+}
+
+/** Of an answer, in the typed part and where the text is too long; its words are in the room and with the agent. */
+export const outcomeChars = 4_000;
+
 /** The last line of an open question. */
 export function howToAnswer(ask: Ask): string {
   const silence = ask.options.find(({ id }) => id === ask.timeout);

@@ -12,7 +12,7 @@ import { inThread } from "./placement.ts";
 import type { DayScope } from "./budget.ts";
 import type { Draft } from "./draft.ts";
 import type { AgentId, EffectId, EventId, TurnId, UserId } from "./ids.ts";
-import { askedLine, briefOf, headlineOf, headquartersLine, howToAnswer } from "./ask-text.ts";
+import { askedLine, briefOf, briefOutcome, headquartersLine, howToAnswer } from "./ask-text.ts";
 import { may, maySteer } from "./steering.ts";
 import type { SubtaskId } from "./tasks/task.ts";
 import { isOwn } from "./world.ts";
@@ -247,7 +247,7 @@ export function editAsk(
   draft.say(`${ask.message}:${state}`, {
     as,
     text: `${ask.text}\n\n${outcome}`,
-    brief: `${headlineOf(ask)}\n\n${outcome}`,
+    brief: briefOutcome(ask, outcome),
     replaces: ask.event === undefined ? { effect: ask.message } : { event: ask.event },
     approval: { ...typed(ask, state), ...facts },
     ...inThread(ask),

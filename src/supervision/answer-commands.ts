@@ -4,7 +4,7 @@ import { headlineOf, labelOf } from "../core/ask-text.ts";
 import { type Ask, askById, mayAnswer } from "../core/asks.ts";
 import type { Draft } from "../core/draft.ts";
 import type { Message } from "../core/input.ts";
-import { steerers } from "../core/steering.ts";
+import { refuse, steerers } from "../core/steering.ts";
 import { type Command, firstWord, quoted } from "./command.ts";
 
 const who = "whoever may answer the question";
@@ -40,7 +40,10 @@ function answerBy(draft: Draft, message: Message, words: string, option: "approv
     const unknown = isNamed ? `No question ${quoted(word)} is open here. ` : "";
     return `${unknown}Say which one, like \`!crew ${option} ${asks[0]?.id}\`. Open here:\n${asks.map(line).join("\n")}`;
   }
-  if (!mayAnswer(draft, message.sender, ask)) return `To answer \`${ask.id}\` you need ${steerers}.`;
+  if (!mayAnswer(draft, message.sender, ask)) {
+    refuse(draft, message, undefined, `To answer \`${ask.id}\` you need ${steerers}.`);
+    return "";
+  }
   const said = isNamed ? rest : words.trim();
   const isOption = ask.options.some(({ id }) => id === option);
   // A question with options of its own is answered by naming one of them, or in words.

@@ -426,6 +426,15 @@ describe("a question that is too long for a message", () => {
   });
 });
 
+test("an answer of any length leaves a message that can be sent", () => {
+  const scene = plainRoom({ "*": "supervise" }, [boss], { [boss]: 50 });
+  inDraft(scene, (draft) => ask(draft, something));
+  scene.deliver();
+  reply(scene, `deny ${"x\n".repeat(20_000)}`);
+  expect(outcome(scene)?.brief?.length).toBeLessThan(5_000);
+  expect(outcome(scene)?.approval?.["why"]).toHaveLength(4_000);
+});
+
 describe("a deadline", () => {
   test("answers in nobody's name, and not before its time", () => {
     const scene = planned();
@@ -529,6 +538,7 @@ describe("several open questions", () => {
     scene.say("!crew approve", { sender: boss, replyTo: eventOf(scene, "a2") });
     expect(open(scene).map(({ id }) => id)).toEqual(["a1"]);
     expect(answered(scene.say("!crew approve a1", { sender: anna }))).toMatch(/To answer `a1` you need/);
+    expect(answered(scene.say("!crew approve a1", { sender: anna }))).toBe("");
     expect(open(scene)).toHaveLength(1);
   });
 
