@@ -1,4 +1,5 @@
 /** Which part does which effect. The parts need each other, so they are asked for when an effect is done, not before. */
+import type { Ask } from "../core/asks.ts";
 import type { Carried, Follow, Join, Say } from "../core/effect.ts";
 import { outdated, type OwnInput } from "../core/input.ts";
 import { agentUserId, asRoomId, botUserId, type EventId, type RoomId, type UserId } from "../core/ids.ts";
@@ -63,9 +64,11 @@ function isIn({ user, snapshot }: Joined): boolean {
 export function createDoers(parts: DoersOptions): Doers {
   const { server, metrics } = parts;
   const bot = botUserId(server);
+  /** An agent's questions go with the agent, the others with the bot, who joins first. */
+  const asker = ({ matter }: Ask): UserId => ("agent" in matter ? agentUserId(matter.agent, server) : bot);
   const movedBy = ({ carried, asks = [], task, away }: Follow, { user }: Joined): Moved => ({
     carried: carried.filter(({ agent }) => agentUserId(agent, server) === user),
-    asks: asks.filter(({ matter }) => "agent" in matter && agentUserId(matter.agent, server) === user),
+    asks: asks.filter((ask) => asker(ask) === user),
     ...(task === undefined ? {} : { task }),
     ...(away === undefined ? {} : { away }),
   });

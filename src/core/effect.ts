@@ -148,7 +148,7 @@ export interface Follow {
   readonly via: readonly string[];
   /** Which conversations go on there, and what waits in them. */
   readonly carried: readonly Carried[];
-  /** Agents' questions and permissions that wait for a person, and are asked again there. */
+  /** Questions that wait for a person, and are asked again there. */
   readonly asks?: readonly Ask[];
   /** The task that goes on there. */
   readonly task?: Task;

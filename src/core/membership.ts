@@ -15,6 +15,7 @@ import { dropOnceOf } from "./policy.ts";
 import { maySpeak, powerOf, steeringPower } from "./power.ts";
 import { crowdLimit, type RoomState, type Seat } from "./room.ts";
 import { agentGone, personGone, taskRead } from "./tasks/hooks.ts";
+import { putSubtask } from "./tasks/ledger.ts";
 import { beginAll, conclude, newSession, putSession, sessionKey, takeBack } from "./turns.ts";
 import { type CrewMember, isOwn } from "./world.ts";
 
@@ -278,7 +279,39 @@ function askAgain(draft: Draft, open: Ask): void {
   const isSame = (other: Ask): boolean =>
     other.text === text && JSON.stringify(other.matter) === JSON.stringify(matter);
   if ((draft.state.asks ?? []).some(isSame)) return;
-  ask(draft, { matter, text, options, timeout, ...(open.as === undefined ? {} : { as: open.as }) });
+  const subtask = "subtask" in matter ? draft.state.task?.subtasks[matter.subtask] : undefined;
+  if ("subtask" in matter && subtask === undefined) return;
+  const hours = (open.deadline - draft.now) / 3_600_000;
+  const { id } = ask(draft, {
+    matter,
+    text,
+    options,
+    timeout,
+    hours,
+    ...(open.as === undefined ? {} : { as: open.as }),
+  });
+  if (matter.kind === "subtask" && subtask !== undefined) putSubtask(draft, { ...subtask, ask: id });
+}
+
+/**
+ * What goes along as it was asked. The other questions follow from the task, which asks them again, or are of agents in
+ * threads, who ask again when they go on.
+ */
+function goesAlong({ matter, thread }: Ask): boolean {
+  switch (matter.kind) {
+    case "question":
+    case "permission":
+      return thread === undefined;
+    case "budget":
+      return matter.scope !== undefined;
+    case "subtask":
+    case "secret":
+      return true;
+    case "plan":
+    case "final":
+    case "planner":
+      return false;
+  }
 }
 
 const cannotRead =
@@ -372,12 +405,7 @@ export function tombstone(draft: Draft, input: Tombstone): void {
     event: input.event,
   });
   if (users.length === 0) return;
-  // What is asked in a thread, or follows from the task, its agents ask again when they go on.
-  const asks = (draft.state.asks ?? []).filter(
-    ({ matter, thread }) =>
-      thread === undefined &&
-      (matter.kind === "question" || (matter.kind === "permission" && matter.waits === undefined)),
-  );
+  const asks = (draft.state.asks ?? []).filter(goesAlong);
   draft.emit({
     kind: "follow",
     id: `${input.event}:follow` as EffectId,

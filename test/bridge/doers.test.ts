@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { createDoers, type DoersOptions } from "../../src/bridge/doers.ts";
-import type { Effect, Join, OpenTask } from "../../src/core/effect.ts";
+import type { Ask } from "../../src/core/asks.ts";
+import type { Effect, Follow, Join, OpenTask } from "../../src/core/effect.ts";
 import { asRoomAlias, asRoomId, type EffectId, type RoomId } from "../../src/core/ids.ts";
 import type { RoomRecord } from "../../src/core/record.ts";
 import { emptyRoom, type RoomState } from "../../src/core/room.ts";
@@ -248,4 +249,40 @@ test("a word that is refused after a kick does not bring the agent back, though 
   } as const;
   await expect(doers.say(room, say, new AbortController().signal)).rejects.toBe(refused);
   expect(rooms.lane(room).state?.seats[ada.user]).toMatchObject({ place: "left" });
+});
+
+test("questions go along to the room that replaces theirs, each once, with who asked it or with the bot", async () => {
+  const { rooms } = await invitedAda();
+  const next = asRoomId("!next:example.com");
+  if (next === undefined) throw new Error("no room");
+  const about = { text: "**Go on?**", options: [], timeout: "none", asked: 0, deadline: 3_600_000 };
+  const ask = (id: string, matter: Ask["matter"]): Ask => ({ ...about, id, matter, message: id as EffectId });
+  const effect: Follow = {
+    kind: "follow",
+    id: "follow" as EffectId,
+    as: [bot, ada.user],
+    replacement: next,
+    via: [server],
+    carried: [],
+    asks: [
+      ask("a1", { kind: "question", session: "ada", agent: ada.id }),
+      ask("a2", { kind: "budget", scope: "*", day: 0 }),
+    ],
+  };
+  const there = [bot, ada.user].map((user) => ({ user, membership: "join" as const }));
+  const doers = doersOf(rooms, {
+    follow: async () =>
+      [bot, ada.user].map((user) => ({
+        kind: "joined",
+        user,
+        snapshot: { ...snapshot, members: there },
+        missed: [],
+        attempts: 1,
+      })),
+  });
+  await doers.follow(room, effect, new AbortController().signal);
+  expect(rooms.lane(next).state?.asks?.map(({ matter, deadline }) => [matter.kind, deadline])).toEqual([
+    ["budget", 3_600_000],
+    ["question", 3_600_000],
+  ]);
 });

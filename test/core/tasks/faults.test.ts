@@ -581,6 +581,33 @@ describe("an upgrade of the room", () => {
     expect(next.taskState).toBe("active");
   });
 
+  it("asks again how a subtask goes on, until the same time, and does not go on with it before", () => {
+    const scene = new TaskScene({ crew: [planner, bo, rae], policy: { max_rework: 1 } });
+    scene.plan(spec("one"));
+    scene.submit(bo, "one");
+    scene.review(rae, "one", "reject", ["It does not compile."]);
+    const [before] = scene.record.state.asks ?? [];
+    expect(before).toMatchObject({ matter: { kind: "subtask", why: "rework" } });
+    scene.now += 3_600_000;
+    const next = upgraded(scene);
+    expect(next.record.state.asks).toMatchObject([{ matter: before?.matter, deadline: before?.deadline }]);
+    expect(next.subtask("one").state).toBe("rework");
+    next.react("a1", "✅");
+    expect(next.subtask("one").state).toBe("done");
+  });
+
+  it("asks again whether what looks like a secret is recorded", () => {
+    const scene = new TaskScene({ crew: [planner, bo, rae] });
+    scene.plan(spec("one"));
+    const file = { path: ".env", why: "secret", detail: "a key", sha256: "ab" } as const;
+    scene.put({ kind: "held", agent: bo.id, subtask: "one", files: [file] });
+    scene.deliver();
+    const next = upgraded(scene);
+    expect(next.record.state.asks).toMatchObject([{ matter: { kind: "secret", path: ".env" } }]);
+    next.react("a1", "✅");
+    expect(next.task.files?.allowed).toEqual(["ab"]);
+  });
+
   it("does not ask about the budget of a task that a person paused", () => {
     const scene = new TaskScene({ crew: [planner, bo, rae], budgets: { task: { tokens: 1_000 } } });
     scene.plan(spec("one"));
