@@ -164,7 +164,7 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
         const about = await aboutOf(room, turn, request);
         if ("refused" in about) return about.refused;
         const large = request.kind === "delete" && (await options.files.isLarge(room, turn, request.path));
-        const use = { ...whatOf(request, about.path), ...(large ? { large } : {}) };
+        const use = { ...whatOf(request, about.path), ...(large ? { large, details: largeText(about.path) } : {}) };
         const reply = await permit(room, effect, call, use);
         if (reply !== permitted) return reply;
       }
@@ -255,6 +255,10 @@ function whatOf(request: FileRequest, about: string): WhatIsUsed {
     case "delete":
       return { tool, about };
   }
+}
+
+function largeText(folder: string): string {
+  return `${folder}\n\nA folder with more files than are deleted without asking (files.ask_deleted).`;
 }
 
 /** As a diff has them: no line of the one text can look like one of the other. */

@@ -82,7 +82,7 @@ receiver), with \`*\` for any characters, and says \`allow\`, \`ask\` or \`deny\
 | --- | --- |
 | everything | allowed, inside what the bridge enforces for roles, leases and the task's own folder |
 | \`run_command\` where \`sandbox.mode\` is \`none\` | asked |
-| \`network\`: a host that a command reaches, as \`name:port\` | allowed where \`sandbox.network\` has it, else refused; only a rule that names \`network\` lets in or asks |
+| \`network\`: a host that a command reaches, as \`name:port\` (nothing holds it back where \`sandbox.mode\` is \`none\`) | allowed where \`sandbox.network\` has it, else refused; only a rule that names \`network\` lets in or asks |
 | \`delete_file\` on a folder with more than \`files.ask_deleted\` files | asked |
 | what leads out of the task's folder | refused, whatever a rule says |
 
@@ -97,7 +97,9 @@ policy:
 
 A rule that allows commands by a pattern with \`*\` lets in one command: no \`*\` stands for \`;\`, \`&\`, \`|\`, \`<\`, \`>\`, \`$\`, a
 bracket, a backtick or a line break. One that denies by a pattern stops mistakes, not intent, since a shell says the same in
-many ways; for a wall, ask about everything else, as above.
+many ways; for a wall, ask about everything else, as above. Rules about \`write_file\`, \`delete_file\` and the like do not speak of
+what a command does to files: the sandbox keeps it to the task's own, and every change is recorded and can be brought back. A
+command that runs goes on with the hosts that it was let reach, also after a \`!crew revoke\`; \`!crew stop\` ends it.
 
 The question shows all of it: the command, the whole content of a file, the message; what cannot be seen, like marks of writing
 direction, by its code point. Above \`limits.long_answer_bytes\` all of it is in a file before the question. A path is the place that it leads to, however the agent wrote it. An agent that is asked about

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readFile, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { boss, defined } from "../core/scene.ts";
@@ -45,6 +45,23 @@ describe("an agent's files", () => {
     expect(await at.names("subtask/one")).toEqual(["a.txt"]);
     await at.review(rae, "one", "reject");
     expect(await at.use(bo, { kind: "read", path: "node_modules/x/index.js" })).toContain("made anew");
+  });
+
+  test("are many in a folder from a number on, and where nobody can look into it", async () => {
+    const at = await TaskBench.open(small);
+    at.scene.plan(spec("one"));
+    const { thread, turn } = at.scene.turnOf(bo);
+    const isLarge = (given: string): Promise<boolean> =>
+      at.files.isLarge(at.room, { agent: bo.id, thread, turn }, given);
+    for (let count = 0; count < 20; count++) await at.write(bo, `many/in/${count}.txt`, "x");
+    expect(await isLarge("many/")).toBe(false);
+    await at.write(bo, "many/more.txt", "x");
+    expect(await isLarge("./many/in/../")).toBe(true);
+    expect(await isLarge("missing/")).toBe(false);
+    await at.write(bo, "odd/a.txt", "x");
+    expect(await isLarge("odd/")).toBe(false);
+    await mkdir(Buffer.from(`${path.join(at.folder("one.bo"), "odd")}/\xff`, "latin1"));
+    expect(await isLarge("odd/")).toBe(true);
   });
 
   test("are known to rules by the place that a path leads to", async () => {
