@@ -182,7 +182,9 @@ test("however a path is written, rules and people see the place that it leads to
 test("a person who is asked about a large folder is told that it is one", async () => {
   const { ports, inputs } = portsWith({ reply: "no", files: { ...noFiles, isLarge: async () => true } });
   await ports.files(room, effect, call, { kind: "delete", path: "src/" }, new AbortController().signal);
-  expect(inputs).toMatchObject([{ about: "src/", large: true, details: expect.stringContaining("more files than") }]);
+  expect(inputs).toMatchObject([
+    { about: "src/", large: true, details: expect.stringContaining("more files than") as string },
+  ]);
 });
 
 test("where a rule speaks of a tool, its links are followed first, and a path that leads out asks nobody", async () => {

@@ -2,6 +2,7 @@
 import { inThread, markOf } from "../placement.ts";
 import type { Draft } from "../draft.ts";
 import type { UserId } from "../ids.ts";
+import { inOneLine } from "../verbatim.ts";
 import { type Acting, epochOf, notNow } from "./acting.ts";
 import type { Action } from "./actions.ts";
 import { askAboutSubtask } from "./escalate.ts";
@@ -97,7 +98,7 @@ export function reject(draft: Draft, subtask: Subtask, review: Review): void {
   if (submission !== undefined) score(draft, subtask.id, submission.by, "rework");
   const now = draft.state.task?.subtasks[subtask.id];
   if (now === undefined || rework < draft.world.tasks.max_rework) return;
-  const issues = review.issues.map((issue) => `- ${issue}`).join("\n");
+  const issues = review.issues.map((issue) => `- ${inOneLine(issue)}`).join("\n");
   const text = `🔁 **\`${now.id}\` was rejected ${rework} times.** How should it go on?\n\n${issues}`;
   askAboutSubtask(draft, now, "rework", text);
 }
