@@ -83,7 +83,7 @@ export const patrol = z
       .default(3)
       .describe(
         "After so many equal answers in a row an agent counts as going in circles: another one gets the subtask, and where " +
-          "they were answers to other agents the breaker trips.",
+          "they were answers to other agents, or the same message to one of them, the breaker trips.",
       ),
     checkpoints: z
       .array(z.enum(checkpoints))

@@ -17,6 +17,7 @@ import { mayUse, permitted } from "./permits.ts";
 import { hasRuleFor } from "./policy.ts";
 import type { RunningTurn, Wake } from "./room.ts";
 import { hear, putSession, sessionOfTurn } from "./turns.ts";
+import { code } from "./verbatim.ts";
 import { type CrewMember, memberById } from "./world.ts";
 
 /** The tool `send_message`: says something here, and wakes the agent that it is for. */
@@ -101,16 +102,27 @@ function refusalOf(draft: Draft, from: CrewMember, to: UserId): string | undefin
   return `${to} is not in this room. People here: ${state.people.join(", ")}.`;
 }
 
+/**
+ * An agent of another bridge speaks to one of ours. Its words wake as those of ours do, and count as theirs do: else two
+ * bridges' agents could go on between themselves for ever.
+ */
+export function foreignSays(draft: Draft, to: CrewMember, thread: EventId | undefined, message: Heard): void {
+  if (wake(draft, message.from, to, message)) hear(draft, to, thread, message);
+  // What is more than can be held is left out: the room has been told that nobody listens.
+  else if (draft.state.breaker.held.length < draft.world.limits.queue_messages) hold(draft, to, thread, message);
+}
+
 /** Counts a wake, and trips the breaker when it is one too many. `false` when the wake must wait. */
-function wake(draft: Draft, from: AgentId, to: CrewMember, message: Heard): boolean {
+function wake(draft: Draft, from: AgentId | UserId, to: CrewMember, message: Heard): boolean {
   const { breaker } = draft.state;
   if (breaker.open !== undefined) return false;
   const { limits } = draft.world;
   const since = draft.now - limits.breaker_window_seconds * 1_000;
   const wakes = breaker.wakes.filter((earlier) => earlier.ts > since);
-  const tripped = tripOf(draft, wakes, from, to.id, message.hops);
+  const next: Wake = { from, to: to.id, ts: draft.now, words: idFrom(message.text.trim()) };
+  const tripped = tripOf(draft, wakes, next, message.hops);
   if (tripped === undefined) {
-    draft.set({ breaker: { ...breaker, wakes: [...wakes, { from, to: to.id, ts: draft.now }] } });
+    draft.set({ breaker: { ...breaker, wakes: [...wakes, next] } });
     return true;
   }
   trip(draft, tripped, message.cause);
@@ -122,8 +134,9 @@ interface Trip {
   readonly reason: string;
 }
 
-function tripOf(draft: Draft, wakes: readonly Wake[], from: AgentId, to: AgentId, hops: number): Trip | undefined {
-  const { limits } = draft.world;
+function tripOf(draft: Draft, wakes: readonly Wake[], next: Wake, hops: number): Trip | undefined {
+  const { limits, patrol } = draft.world;
+  const { from, to } = next;
   const within = `within ${Math.round(limits.breaker_window_seconds / 60)} min`;
   if (hops > limits.breaker_hops) {
     const reason = `agents woke each other ${limits.breaker_hops} times in a row without a word of a person`;
@@ -131,12 +144,28 @@ function tripOf(draft: Draft, wakes: readonly Wake[], from: AgentId, to: AgentId
   }
   const pair = wakes.filter((w) => (w.from === from && w.to === to) || (w.from === to && w.to === from));
   if (pair.length >= limits.breaker_pair_messages) {
-    return { limit: "pair", reason: `${from} and ${to} sent each other ${pair.length} messages ${within}` };
+    return { limit: "pair", reason: `${named(from)} and ${to} sent each other ${pair.length} messages ${within}` };
+  }
+  const same = sameBefore(wakes, next);
+  if (same >= patrol.identical_answers) {
+    return { limit: "identical", reason: `${named(from)} told ${to} the same ${same} times in a row, and once more` };
   }
   if (wakes.length >= limits.breaker_room_messages) {
     return { limit: "room", reason: `agents sent each other ${wakes.length} messages ${within}` };
   }
   return undefined;
+}
+
+/** Of another bridge's agent as code: its name may be made of anything. */
+function named(agent: Wake["from"]): string {
+  return agent.startsWith("@") ? code(agent) : agent;
+}
+
+/** How often in a row the one has told the other just these words. Others may be told them too. */
+function sameBefore(wakes: readonly Wake[], { from, to, words }: Wake): number {
+  const told = wakes.filter((wake) => wake.from === from && wake.to === to);
+  const other = told.findLastIndex((wake) => wake.words !== words);
+  return told.length - 1 - other;
 }
 
 /** A turn has cost something: is it too much for the time? */
@@ -149,7 +178,8 @@ export function watchRate(draft: Draft, turn: TurnId): void {
 export function watchAnswers(draft: Draft, agent: AgentId, running: RunningTurn, { kind, text }: TurnOutcome): void {
   const { breaker } = draft.state;
   const { [agent]: before, ...others } = breaker.same ?? {};
-  const toAgents = running.messages.every(({ from }) => draft.world.crew.has(from));
+  // What has hops was said by an agent, also of another bridge.
+  const toAgents = running.messages.every(({ from, hops }) => draft.world.crew.has(from) || hops > 0);
   if (!toAgents || kind !== "answered" || text.trim() === "") {
     if (before !== undefined) draft.set({ breaker: { ...breaker, same: others } });
     return;

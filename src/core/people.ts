@@ -2,6 +2,7 @@
 import { inThread } from "./placement.ts";
 import { reactionAnswers, reactionWithdrawn, replyAnswers } from "./answers.ts";
 import { withdrawAskedIn } from "./asks.ts";
+import { foreignSays } from "./breaker.ts";
 import type { Draft } from "./draft.ts";
 import type { Heard } from "./effect.ts";
 import type { EffectId, EventId, UserId } from "./ids.ts";
@@ -34,7 +35,7 @@ export function message(draft: Draft, input: Message): void {
     if (member === undefined) return;
     if (draft.isJoined(meant.user))
       draft.fleeting.push({ kind: "receipt", as: meant.user, event: input.event, ...inThread(input) });
-    hear(draft, member, meant.thread, { ...heardOf(input), text: `${meant.prefix}${input.text}` });
+    deliver(draft, member, meant.thread, input, `${meant.prefix}${input.text}`);
     return;
   }
   if (users.length === 0) {
@@ -55,8 +56,14 @@ export function message(draft: Draft, input: Message): void {
     if (member === undefined) continue;
     if (draft.isJoined(user))
       draft.fleeting.push({ kind: "receipt", as: user, event: input.event, ...inThread(input) });
-    hear(draft, member, input.thread, heardOf(input));
+    deliver(draft, member, input.thread, input);
   }
+}
+
+function deliver(draft: Draft, to: CrewMember, thread: EventId | undefined, input: Message, text = input.text): void {
+  const heard = { ...heardOf(input), text };
+  if (input.hops === undefined) hear(draft, to, thread, heard);
+  else foreignSays(draft, to, thread, heard);
 }
 
 /** A person, the bot, and no agent: whoever talks here may not know yet how to get one. */

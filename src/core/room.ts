@@ -77,9 +77,12 @@ export interface Lock {
 
 /** One wake of an agent by an agent, for the breaker's window. */
 export interface Wake {
-  readonly from: AgentId;
+  /** The Matrix user of another bridge's agent. */
+  readonly from: AgentId | UserId;
   readonly to: AgentId;
   readonly ts: number;
+  /** Hash of what was said. */
+  readonly words?: string;
 }
 
 export interface Breaker {

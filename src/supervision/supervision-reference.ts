@@ -153,6 +153,7 @@ export function supervisionReference(tools: readonly ToolRow[]): string {
     "",
     "Agents that wake each other too often (in a row, as a pair, in a room), that repeat themselves, or that cost too much per",
     "hour are stopped from waking each other, and the room and HQ are told why. Only a person lets them go on: `!crew release`.",
+    "Agents of other Crewroom bridges count as those of this one. What was said meanwhile is held, and delivered then.",
     "",
   ].join("\n");
 }

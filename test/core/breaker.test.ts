@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { EffectId } from "../../src/core/ids.ts";
-import { ada, anna, bo, boss, Scene } from "./scene.ts";
+import type { EffectId, UserId } from "../../src/core/ids.ts";
+import { ada, anna, bo, boss, defined, Scene, stranger } from "./scene.ts";
 
 /** The turn that runs now calls the other agent, and ends. Returns what the tool said. */
 function callOther(scene: Scene): string | undefined {
@@ -82,6 +82,84 @@ describe("the breaker", () => {
     const { changed, reply } = scene.put(call);
     expect({ changed, reply }).toEqual({ changed: false, reply: "Sent." });
     expect(scene.turns.filter(({ agent }) => agent === "bo")).toHaveLength(1);
+  });
+
+  describe("with agents of another bridge", () => {
+    const zed = stranger;
+    const reply = (scene: Scene): void => {
+      const { turn } = defined(scene.answer(scene.turns[0], `answer ${scene.now++}`) && scene.says.at(-1));
+      const hops = defined(turn).hops;
+      scene.say(`and again ${scene.now}`, { sender: zed, mentions: [ada.user], hops });
+    };
+
+    test("ends a chain that goes back and forth at the limit of hops, and holds the rest for a person", () => {
+      const scene = new Scene({ breaker_hops: 4 }, { permissions: { "*": "talk", [boss]: "admin" } });
+      scene.enter([boss, zed], [ada.user, bo.user], { power: { users: { [boss]: 100 } } });
+      scene.say("greet zed", { sender: boss, mentions: [ada.user] });
+      let turns = 0;
+      while (scene.turns.length > 0 && turns < 20) {
+        turns++;
+        reply(scene);
+      }
+      expect(turns).toBe(5);
+      expect(scene.record.state.breaker.open?.reason).toContain("4 times in a row");
+      scene.say("!crew release", { sender: boss });
+      expect(scene.turns).toMatchObject([{ messages: [{ from: zed, hops: 0 }] }]);
+    });
+
+    test("counts them as a pair, also when the mark never grows", () => {
+      const scene = new Scene({ breaker_pair_messages: 3 }, { permissions: { "*": "talk", [boss]: "admin" } });
+      scene.enter([boss, zed], [ada.user, bo.user]);
+      for (let count = 0; count < 5; count++) {
+        scene.say(`${count}`, { sender: zed, mentions: [ada.user], hops: 0 });
+        if (scene.turns.length > 0) scene.answer(scene.turns[0], `fine ${count}`);
+      }
+      expect(scene.record.state.breaker).toMatchObject({
+        open: { reason: `\`${zed}\` and ada sent each other 3 messages within 10 min` },
+        held: [{ message: { text: "3" } }, { message: { text: "4" } }],
+      });
+    });
+
+    test("holds no more than a queue takes, and forgets what is redacted meanwhile", () => {
+      const limits = { breaker_pair_messages: 1, queue_messages: 2 };
+      const scene = new Scene(limits, { permissions: { "*": "talk" } });
+      scene.enter([boss, zed], [ada.user, bo.user]);
+      const said = [0, 1, 2, 3].map((count) =>
+        scene.message(`${count}`, { sender: zed, mentions: [ada.user], hops: 0 }),
+      );
+      for (const one of said) scene.put(one);
+      const target = defined(said[1]).event;
+      scene.put({ kind: "redaction", event: scene.fresh(), sender: zed, ts: scene.now, target });
+      expect(scene.record.state.breaker.held).toMatchObject([{ message: { text: "2" } }]);
+    });
+
+    test("a correction does not begin the count anew", () => {
+      const scene = new Scene({}, { permissions: { "*": "talk" } });
+      scene.enter([boss, zed], [ada.user, bo.user]);
+      const asked = scene.message("do it", { sender: zed, mentions: [ada.user], hops: 2 });
+      scene.put(asked);
+      const edit = { event: scene.fresh(), sender: zed, ts: scene.now, target: asked.event, text: "do that" } as const;
+      scene.put({ kind: "edit", ...edit });
+      scene.answer(scene.turns[0], "done");
+      expect(scene.turns).toMatchObject([{ messages: [{ hops: 3 }] }]);
+    });
+  });
+
+  test("ends the same words from one agent to another, but not to several", () => {
+    const scene = new Scene({ breaker_hops: 100 });
+    scene.enter([anna], [ada.user, bo.user]);
+    let calls = 0;
+    const tell = (to: UserId, text: string): string | undefined => {
+      if (!scene.turns.some(({ agent }) => agent === ada.id)) scene.say("go on", { mentions: [ada.user] });
+      const { session, turn } = defined(scene.turns.find(({ agent }) => agent === ada.id));
+      const { reply } = scene.put({ kind: "agentSays", session, turn, call: `${calls++}` as EffectId, to, text });
+      return reply;
+    };
+    expect([tell(bo.user, "again"), tell(bo.user, "again "), tell(bo.user, "other")]).toEqual(Array(3).fill("Sent."));
+    expect([1, 2, 3].map(() => tell(bo.user, "again"))).toEqual(Array(3).fill("Sent."));
+    expect(tell(bo.user, "again")).toContain("held back");
+    expect(scene.record.state.breaker.open?.reason).toBe("ada told bo the same 3 times in a row, and once more");
+    expect(scene.record.audit?.entries.at(-1)).toMatchObject({ kind: "breaker", because: "limits, identical" });
   });
 
   test("an agent is told who is here when it calls somebody who is not", () => {
