@@ -50,10 +50,10 @@ export async function audit(given: Given, terminal: Terminal): Promise<ExitCode>
 async function verify(reader: AuditReader, json: boolean, terminal: Terminal): Promise<ExitCode> {
   const verdict = await reader.verify();
   if (json) {
-    terminal.out(JSON.stringify(verdict));
+    terminal.out(escaped(JSON.stringify(verdict)));
     return verdict.ok ? 0 : 1;
   }
-  if (!verdict.ok) throw new CrewError("AUDIT_BROKEN", { n: verdict.at, why: verdict.why });
+  if (!verdict.ok) throw new CrewError("AUDIT_BROKEN", { n: verdict.at, why: visible(verdict.why) });
   terminal.out(`entries ${verdict.entries}`);
   terminal.out(`head ${verdict.head}`);
   return 0;
@@ -95,10 +95,20 @@ function invalid(sentence: string): CrewError {
   return new CrewError("COMMAND_INVALID", { reason: `crewroom audit: ${sentence}` });
 }
 
-/** The whole entry, as the chain has it. Characters that steer a terminal are written as JSON's escapes of them. */
+/** The whole entry, as the chain has it. */
 function jsonLine({ n, at, prev, hash, entry }: ChainedEntry): string {
-  const line = JSON.stringify({ n, at, prev, hash, entry });
-  return line.replaceAll(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
+  return escaped(JSON.stringify({ n, at, prev, hash, entry }));
+}
+
+/** What JSON leaves as it is and a terminal does not: controls above ASCII, marks of direction, invisible characters. */
+function escaped(json: string): string {
+  return json.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) =>
+    Array.from({ length: char.length }, (_, unit) => `\\u${hexOf(char.charCodeAt(unit))}`).join(""),
+  );
+}
+
+function hexOf(number: number): string {
+  return number.toString(16).padStart(4, "0");
 }
 
 /** The longest of most entries; what is longer moves the rest of its row. */
@@ -114,6 +124,6 @@ function rowOf(cells: readonly string[]): string {
 /** Agents and strangers choose what is in an entry: it must not steer the terminal or pass for another line. */
 function visible(cell: string): string {
   return cell.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) =>
-    char === "\n" ? "⏎" : `⟨U+${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`,
+    char === "\n" ? "⏎" : `⟨U+${hexOf(char.codePointAt(0) ?? 0).toUpperCase()}⟩`,
   );
 }

@@ -21,7 +21,7 @@ export interface AuditIndex extends ChainEnd {
 
 const noIndex: AuditIndex = { ...chainStart, rooms: {} };
 
-/** An entry as it is kept, or `undefined` where one is missing before others. */
+/** An entry as it is kept, or `undefined` where one is missing. */
 type Kept = readonly [n: number, text: string | undefined];
 
 export class StoredAuditReader implements AuditReader {
@@ -94,7 +94,8 @@ export class StoredAuditReader implements AuditReader {
           missing.push(n);
           continue;
         }
-        for (const gone of missing.splice(0)) yield [gone, undefined];
+        // What comes after them was written later: now they are there, or they were removed.
+        if (missing.length > 0) yield* await this.#texts(missing.splice(0));
         yield [n, text];
       }
       if (!found && first + pageEntries > least) return;
@@ -111,7 +112,10 @@ export class StoredAuditReader implements AuditReader {
   }
 
   async #page(first: number, count = pageEntries): Promise<Kept[]> {
-    const numbers = Array.from({ length: count }, (_, index) => first + index);
+    return this.#texts(Array.from({ length: count }, (_, index) => first + index));
+  }
+
+  async #texts(numbers: readonly number[]): Promise<Kept[]> {
     const texts = await this.entries.many(numbers.map(numberKey));
     return numbers.map((n, index) => [n, texts[index]] as const);
   }

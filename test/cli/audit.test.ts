@@ -38,7 +38,7 @@ const entries: readonly AuditEntry[] = [
     kind: "refusal",
     what: "read_file",
     by: ada,
-    detail: "a\u001b[2Jb\u009b\nc",
+    detail: "a\u001b[2Jb\u009b\nc\u202ed\u{e0041}",
   },
 ];
 
@@ -64,7 +64,7 @@ describe("crewroom audit", () => {
       "time                  task   who                   what                      detail  (why)",
       "2026-11-21T12:00:00Z  #7     ada                   tool run_command          npm test  (policy 3)",
       "2026-11-21T12:00:01Z         @sam:crew.test        moderation kick           parser: ada",
-      "2026-11-21T12:00:02Z  #8     ada                   refusal read_file         a⟨U+001B⟩[2Jb⟨U+009B⟩⏎c",
+      "2026-11-21T12:00:02Z  #8     ada                   refusal read_file         a⟨U+001B⟩[2Jb⟨U+009B⟩⏎c⟨U+202E⟩d⟨U+E0041⟩",
     ]);
   });
 
@@ -88,7 +88,7 @@ describe("crewroom audit", () => {
     const read = out.map((line) => JSON.parse(line) as { n: number; entry: AuditEntry });
     expect(read.map(({ n }) => n)).toEqual(seqs);
     expect(read.map(({ entry }) => entry)).toEqual(entries.filter(({ seq }) => seqs.includes(seq)));
-    expect(out.join("")).not.toMatch(/\p{Cc}/u);
+    expect(out.join("")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   });
 
   it("says so when there is nothing", async () => {
@@ -112,6 +112,18 @@ describe("crewroom audit", () => {
     expect(err[0]).toBe("error AUDIT_BROKEN: The audit log is not as it was written, from entry 2 on: it is missing.");
     const asJson = await desk.run("audit", "--verify", "--json");
     expect(asJson).toMatchObject({ code: 1, out: ['{"ok":false,"at":2,"why":"it is missing"}'] });
+  });
+
+  it("lets nothing that somebody wrote into the store steer the terminal", async () => {
+    await using store: TestStore = await given(storeKinds[0]).start();
+    const [first] = (await desk.run("audit", "--json")).out;
+    const changed = { ...(JSON.parse(given(first)) as object), "\u001b[2J\u202e": 1 };
+    await store.replace(`sqlite:${desk.path("crewroom.db")}`, "audit", "0000000000000001", JSON.stringify(changed));
+    const { err } = await desk.run("audit", "--verify");
+    expect(err[0]).toMatch(/it has ⟨U\+001B⟩\[2J⟨U\+202E⟩ besides\.$/);
+    const asJson = await desk.run("audit", "--verify", "--json");
+    expect(JSON.parse(asJson.out[0] ?? "")).toMatchObject({ ok: false, why: "it has \u001b[2J\u202e besides" });
+    expect([...err, ...asJson.out].join("")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   });
 
   it.each([

@@ -183,6 +183,36 @@ for (const kind of storeKinds) {
         expect(await reader.verify()).toEqual(await journal.audit.verify());
       });
 
+      test("misses nothing that the bridge adds while a page is read", async () => {
+        const url = await store.fresh();
+        await using journal = await open(url);
+        await journal.audit.append(entries(100));
+        await using reader = await openAuditReader(url);
+        const seen: number[] = [];
+        for await (const { entry: one } of reader.read()) {
+          // The first page is read by now, and its end was empty.
+          if (one.seq === 1) await journal.audit.append(entries(100, 101));
+          seen.push(one.seq);
+        }
+        expect(seen).toEqual(entries(200).map(({ seq }) => seq));
+      });
+
+      test("is never called broken for what comes while it is verified", async () => {
+        const url = await store.fresh();
+        await using journal = await open(url);
+        await using reader = await openAuditReader(url);
+        let last = 0;
+        const writing = (async () => {
+          while (last < 2_000) {
+            await journal.audit.append(entries(20, last + 1));
+            last += 20;
+          }
+        })();
+        while (last < 2_000) expect(await reader.verify()).toMatchObject({ ok: true });
+        await writing;
+        expect(await reader.verify()).toMatchObject({ ok: true, entries: 2_000 });
+      });
+
       describe("verified", () => {
         async function broken(
           change: (url: string, log: readonly ChainedEntry[]) => Promise<void>,
@@ -211,6 +241,32 @@ for (const kind of storeKinds) {
         ])("names the entry of which %s was changed", async (_what, change, why) => {
           const verdict = broken((url, log) => store.replace(url, "audit", key(200), rewritten(log, 200, change)));
           expect(await verdict).toEqual({ ok: false, at: 200, why });
+        });
+
+        test("names where two were exchanged, one was put in, and where all of it was replaced", async () => {
+          const swapped = broken(async (url, log) => {
+            await store.replace(url, "audit", key(40), rewritten(log, 41, {}));
+            await store.replace(url, "audit", key(41), rewritten(log, 40, {}));
+          });
+          expect(await swapped).toEqual({ ok: false, at: 40, why: "it says that it is entry 41" });
+          // A chain of its own that is sound, of another length: what the rooms say does not fit it.
+          const whole = (count: number) => async (url: string) => {
+            const other = await store.fresh();
+            await using journal = await open(other);
+            await journal.audit.append(entries(count, 1, { what: "list_files" }));
+            for (const link of await read(journal.audit))
+              await store.replace(url, "audit", key(link.n), JSON.stringify(link));
+          };
+          expect(await broken(whole(300))).toEqual({ ok: false, at: 256, why: "it had another hash when it was written" });
+          expect(await broken(whole(50))).toEqual({ ok: false, at: 51, why: "it does not follow the entry before it" });
+          const putIn = broken(async (url, log) => {
+            for (let n = 300; n > 40; n--) {
+              const text = rewritten(log, n - 1, { n });
+              if (n === 300) await store.plant(url, "audit", key(301), rewritten(log, 300, { n: 301 }));
+              await store.replace(url, "audit", key(n), text);
+            }
+          });
+          expect(await putIn).toEqual({ ok: false, at: 41, why: "its hash is not that of its content" });
         });
 
         test("names one that cannot be read, and one that was removed", async () => {
