@@ -20,7 +20,10 @@ export async function audit(given: Given, terminal: Terminal): Promise<ExitCode>
   await using reader = await openAuditReader(config.store);
   if (verifies) return await verify(reader, json, terminal);
   if (json) {
-    for await (const entry of reader.read(filter)) terminal.out(jsonLine(entry));
+    for await (const entry of reader.read(filter)) {
+      terminal.out(jsonLine(entry));
+      await terminal.caughtUp?.();
+    }
     return 0;
   }
   let heading: string | undefined = rowOf(["time", "task", "who", "what", "detail", "(why)"]);
@@ -42,6 +45,7 @@ export async function audit(given: Given, terminal: Terminal): Promise<ExitCode>
         because === undefined ? "" : `(${because})`,
       ]),
     );
+    await terminal.caughtUp?.();
   }
   if (heading !== undefined) terminal.out("no entries");
   return 0;

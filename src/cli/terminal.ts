@@ -2,6 +2,8 @@
 export interface Terminal {
   /** One line for whoever reads the command's result. */
   out(line: string): void;
+  /** Resolves when who reads it has come after: what is long is not to pile up in memory. */
+  readonly caughtUp?: () => Promise<void>;
   /** One line about what went wrong. */
   err(line: string): void;
   readonly env: Readonly<Record<string, string | undefined>>;

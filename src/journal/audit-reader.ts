@@ -37,11 +37,14 @@ export class StoredAuditReader implements AuditReader {
   async *read(filter: AuditFilter = {}): AsyncGenerator<ChainedEntry> {
     let left = filter.limit ?? Infinity;
     if (left <= 0) return;
-    for await (const [, text] of filter.newestFirst === true ? this.#backwards() : this.kept(1)) {
+    for await (const [, text] of filter.newestFirst === true ? this.#backwards(filter.room) : this.kept(1)) {
       const found = text === undefined ? undefined : decodeChained(text);
-      if (found === undefined || typeof found === "string" || !fits(found.entry, filter)) continue;
-      yield found;
-      if (--left <= 0) return;
+      if (found === undefined || typeof found === "string") continue;
+      if (fits(found.entry, filter)) {
+        yield found;
+        if (--left <= 0) return;
+      }
+      if (filter.newestFirst === true && isFirstOf(filter.room, found.entry)) return;
     }
   }
 
@@ -102,11 +105,14 @@ export class StoredAuditReader implements AuditReader {
     }
   }
 
-  async *#backwards(): AsyncGenerator<Kept> {
-    let last = (await this.index()).n;
-    for await (const [n] of this.kept(last + 1)) last = n;
-    for (let end = last; end > 0; end -= pageEntries) {
-      const first = Math.max(1, end - pageEntries + 1);
+  /** @param room Of interest alone: when the index does not know it, what is older is not read. */
+  async *#backwards(room: RoomId | undefined): AsyncGenerator<Kept> {
+    const { n: indexed, rooms } = await this.index();
+    let last = indexed;
+    for await (const [n] of this.kept(indexed + 1)) last = n;
+    const oldest = room === undefined || Object.hasOwn(rooms, room) ? 1 : indexed + 1;
+    for (let end = last; end >= oldest; end -= pageEntries) {
+      const first = Math.max(oldest, end - pageEntries + 1);
       yield* (await this.#page(first, end - first + 1)).toReversed();
     }
   }
@@ -160,6 +166,11 @@ function wrong(found: ChainedEntry, n: number, end: ChainEnd, last: ReadonlyMap<
   const before = last.get(room) ?? 0;
   if (seq !== before + 1) return `it is number ${seq} of ${room}, and follows number ${before}`;
   return undefined;
+}
+
+/** Before it nothing comes of its room: the log is long, and most rooms are not. */
+function isFirstOf(room: RoomId | undefined, entry: AuditEntry): boolean {
+  return room !== undefined && entry.room === room && entry.seq === 1;
 }
 
 function fits({ task, room, kind, by, agent, ts }: AuditEntry, filter: AuditFilter): boolean {

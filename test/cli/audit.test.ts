@@ -1,5 +1,9 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { runCommandLine } from "../../src/cli/run.ts";
 import type { AuditEntry } from "../../src/core/audit.ts";
 import { asAgentId, asRoomId, asUserId } from "../../src/core/ids.ts";
 import type { Journal } from "../../src/journal/journal.ts";
@@ -89,6 +93,30 @@ describe("crewroom audit", () => {
     expect(read.map(({ n }) => n)).toEqual(seqs);
     expect(read.map(({ entry }) => entry)).toEqual(entries.filter(({ seq }) => seqs.includes(seq)));
     expect(out.join("")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+
+  it("ends quietly when who reads it has read enough", async () => {
+    const main = new URL("../../src/main.ts", import.meta.url).pathname;
+    const args = [main, "audit", "--config", desk.path("crewroom.yaml"), "--json"];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    child.stdout.destroy();
+    const [err, [code]] = await Promise.all([text(child.stderr), once(child, "exit")]);
+    expect({ code: code as unknown, err }).toEqual({ code: 0, err: "" });
+  });
+
+  it("waits for who reads it", async () => {
+    let taken = 0;
+    let told = 0;
+    await runCommandLine(["audit", "--config", desk.path("crewroom.yaml"), "--json"], {
+      out: () => void told++,
+      caughtUp: async () => {
+        await Promise.resolve();
+        expect(told).toBe(++taken);
+      },
+      err: () => undefined,
+      env: {},
+    });
+    expect(taken).toBe(entries.length);
   });
 
   it("says so when there is nothing", async () => {

@@ -172,6 +172,22 @@ for (const kind of storeKinds) {
         );
       });
 
+      test("finds the entries of a room wherever they are, and none of one that has none", async () => {
+        const url = await store.fresh();
+        await using journal = await open(url);
+        const attic = given(asRoomId("!attic:example.org"));
+        await journal.audit.append(entries(700));
+        await journal.audit.append(entries(3, 1, { room: cellar }));
+        await journal.audit.append(entries(300, 701));
+        const newest = { newestFirst: true, limit: 20 };
+        expect(await seqs(journal.audit, { ...newest, room: cellar })).toEqual([3, 2, 1]);
+        expect(await seqs(journal.audit, { ...newest, room: cellar, kind: "budget" })).toEqual([]);
+        expect(await seqs(journal.audit, { ...newest, room: attic })).toEqual([]);
+        await journal.audit.append(entries(2, 1, { room: attic }));
+        expect(await seqs(journal.audit, { ...newest, room: attic })).toEqual([2, 1]);
+        expect(await seqs(journal.audit, { ...newest, room: kitchen, limit: 302 })).toHaveLength(302);
+      });
+
       test("is read and verified beside a bridge that runs and goes on, without its lock", async () => {
         const url = await store.fresh();
         await using journal = await open(url);
@@ -257,7 +273,11 @@ for (const kind of storeKinds) {
             for (const link of await read(journal.audit))
               await store.replace(url, "audit", key(link.n), JSON.stringify(link));
           };
-          expect(await broken(whole(300))).toEqual({ ok: false, at: 256, why: "it had another hash when it was written" });
+          expect(await broken(whole(300))).toEqual({
+            ok: false,
+            at: 256,
+            why: "it had another hash when it was written",
+          });
           expect(await broken(whole(50))).toEqual({ ok: false, at: 51, why: "it does not follow the entry before it" });
           const putIn = broken(async (url, log) => {
             for (let n = 300; n > 40; n--) {
