@@ -8,7 +8,7 @@ import { type Answer, type Ask, type AskOption, askById, close, editAsk, mayAnsw
 import type { Draft } from "./draft.ts";
 import type { EffectId, EventId } from "./ids.ts";
 import type { Message, Reaction } from "./input.ts";
-import { refuse, steerers } from "./steering.ts";
+import { refuse, steererShort, steerers } from "./steering.ts";
 import { settle } from "./tasks/settle.ts";
 import { truncate } from "./text.ts";
 
@@ -58,7 +58,11 @@ export function reactionAnswers(draft: Draft, reaction: Reaction): boolean {
   if (option === undefined) return false;
   if (mayAnswer(draft, sender, ask))
     answerAsk(draft, ask, { option: option.id, why: "", by: sender, event: reaction.event });
-  else draft.notes.push({ kind: "refused", user: sender });
+  else {
+    const text = `To answer this you need ${steerers}.`;
+    const said = { event: reaction.event, sender, ...inThread(ask) };
+    refuse(draft, said, { text, what: "reaction", because: steererShort });
+  }
   return true;
 }
 
@@ -124,7 +128,8 @@ export function replyAnswers(draft: Draft, message: Message): boolean {
     acknowledge(draft, message);
     answerAsk(draft, ask, { ...answer, by: message.sender, event: message.event });
   } else {
-    refuse(draft, message, undefined, `To answer this you need ${steerers}.`);
+    const text = `To answer this you need ${steerers}.`;
+    refuse(draft, message, { text, what: "reply", because: steererShort });
   }
   return true;
 }

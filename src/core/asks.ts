@@ -95,6 +95,11 @@ export interface Answer {
   readonly event?: EventId;
 }
 
+/** Where an answer came from, for the audit. */
+export function eventOf({ event }: Answer): { readonly event?: EventId } {
+  return event === undefined ? {} : { event };
+}
+
 /** What to ask. */
 export interface Question {
   readonly matter: AskMatter;

@@ -7,7 +7,7 @@ import type { AgentId, EffectId, EventId, RoomId, UserId } from "./ids.ts";
 /**
  * `action`: an agent changed a task by a tool. `tool`: an agent used a tool on files or ran a command. `approval`: a question
  * was asked, answered or ran out. `command`: a person steered. `moderation`: somebody was removed, muted, let in again, or a
- * message was withdrawn. `refusal`: something was not allowed. `budget`, `breaker`: a limit was reached or lifted.
+ * message was changed or withdrawn. `refusal`: something was not allowed. `budget`, `breaker`: a limit was reached or lifted.
  */
 export const auditKinds = [
   "action",
@@ -30,7 +30,7 @@ export interface AuditFacts {
   readonly by: AgentId | UserId;
   /** In one line: the command that was run, the verdict, the reason. Cut to {@link detailChars}; never a secret's content. */
   readonly detail?: string;
-  /** What let it happen or kept it from happening: `policy 3`, `grant g1`, `level talk`, `power 50`. */
+  /** What let it happen or kept it from happening: `policy 3`, `grant g1`, `level admin, power 100`. */
   readonly because?: string;
   readonly subtask?: string;
   /** The agent that it happened to. */

@@ -10,12 +10,13 @@ import { inThread, markOf } from "./placement.ts";
 import { type BreakerLimit, type Draft, idFrom } from "./draft.ts";
 import type { Heard } from "./effect.ts";
 import type { AgentId, EventId, TurnId, UserId } from "./ids.ts";
-import type { OwnInput, TurnOutcome } from "./input.ts";
+import type { Message, OwnInput, TurnOutcome } from "./input.ts";
 import { agentsHere } from "./listening.ts";
 import { atLeast, levelOf } from "./permissions.ts";
 import { mayUse, permitted } from "./permits.ts";
 import { hasRuleFor } from "./policy.ts";
 import type { RunningTurn, Wake } from "./room.ts";
+import { steersBy } from "./steering.ts";
 import { hear, putSession, sessionOfTurn } from "./turns.ts";
 import { code } from "./verbatim.ts";
 import { type CrewMember, memberById } from "./world.ts";
@@ -210,8 +211,10 @@ function hold(draft: Draft, to: CrewMember, thread: EventId | undefined, message
 }
 
 /** Closes the breaker and delivers what was held, as if a person had said it. Returns how much that was. */
-export function release(draft: Draft): number {
-  const { held } = draft.state.breaker;
+export function release(draft: Draft, { sender: by, event }: Pick<Message, "sender" | "event">): number {
+  const { held, open } = draft.state.breaker;
+  const detail = `${held.length} held back; it had tripped because ${open?.reason ?? "of nothing"}`;
+  draft.audit({ kind: "breaker", what: "release", by, event, detail, because: steersBy(draft, by) });
   draft.set({ breaker: { wakes: [], held: [] } });
   for (const { to, thread, message } of held) {
     const member = memberById(draft.world, to);

@@ -7,7 +7,7 @@
  *
  * This is the limit of an agent, and of the whole crew, for a day. That of a task is in `tasks/budget.ts`.
  */
-import { type Answer, ask, type AskMatter } from "./asks.ts";
+import { type Answer, ask, type AskMatter, eventOf } from "./asks.ts";
 import type { Draft } from "./draft.ts";
 import type { AgentId, EffectId } from "./ids.ts";
 import type { OwnInput } from "./input.ts";
@@ -245,7 +245,7 @@ export function dayJudged(draft: Draft, matter: Extract<AskMatter, { kind: "budg
   const isYes = answer.option === "approve" && answer.by !== undefined;
   const what = isYes ? "approve" : "deny";
   const detail = `${scope === everybody ? "everybody" : scope} for today${answer.why === "" ? "" : `: ${answer.why}`}`;
-  draft.audit({ kind: "budget", what, by: answer.by ?? draft.world.bot, detail, ...about(scope) });
+  draft.audit({ kind: "budget", what, by: answer.by ?? draft.world.bot, detail, ...about(scope), ...eventOf(answer) });
   if (!isYes || day !== now.day) return;
   const [before = noExtra, more] = [now.raised[scope], extraToday(draft, scope)];
   const extra = { tokens: before.tokens + more.tokens, microusd: before.microusd + more.microusd };

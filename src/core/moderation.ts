@@ -6,7 +6,7 @@
 import type { Draft } from "./draft.ts";
 import type { AuditFacts } from "./audit.ts";
 import type { AgentId, UserId } from "./ids.ts";
-import type { AclChange, MatrixInput, Member, Message, Redaction } from "./input.ts";
+import type { AclChange, Edit, MatrixInput, Member, Message, Redaction } from "./input.ts";
 import { relock, release } from "./read-only.ts";
 import { isDenied, silenceOf } from "./silence.ts";
 import { may, refuse } from "./steering.ts";
@@ -135,7 +135,8 @@ function refuseOnce(draft: Draft, message: Message): void {
   if (!commandWord.test(message.text.trim()) || message.notice || message.hops !== undefined) return;
   // Where nobody may speak yet it is told after the join, which reads back what was said.
   if (draft.voice() === undefined) return;
-  refuse(draft, message, undefined, "A moderation rule keeps the crew from working for you.");
+  const text = "A moderation rule keeps the crew from working for you.";
+  refuse(draft, message, { text, what: "message", because: "moderation" });
 }
 
 /**
@@ -188,6 +189,11 @@ export function acl(draft: Draft, input: AclChange): void {
   for (const agent of stopped) draft.audit({ ...facts, agent });
   relock(draft, input.event);
   release(draft, before);
+}
+
+/** Somebody gave an instruction other words. */
+export function editOf({ sender, event }: Edit, agent: AgentId): AuditFacts {
+  return { kind: "moderation", what: "edit", by: sender, agent, event };
 }
 
 /** Somebody took an instruction back. */

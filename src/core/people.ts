@@ -5,10 +5,11 @@ import { withdrawAskedIn } from "./asks.ts";
 import { foreignSays } from "./breaker.ts";
 import type { Draft } from "./draft.ts";
 import type { Heard } from "./effect.ts";
-import type { EffectId, EventId, UserId } from "./ids.ts";
+import type { EffectId, EventId } from "./ids.ts";
 import type { Edit, Message, Reaction, Redaction } from "./input.ts";
-import { redactOf } from "./moderation.ts";
+import { editOf, redactOf } from "./moderation.ts";
 import { addressees, agentsHere, authorOf } from "./listening.ts";
+import { refusedLimit } from "./room.ts";
 import { may, refuse } from "./steering.ts";
 import { fileDropped, fileWithdrawn } from "./tasks/files.ts";
 import { wordsForTask } from "./tasks/hooks.ts";
@@ -43,12 +44,12 @@ export function message(draft: Draft, input: Message): void {
     return;
   }
   if (!may(draft, input.sender, "talk")) {
-    refuse(
-      draft,
-      input,
-      users.find((user) => draft.isJoined(user)),
-      "I may only work for people whom my operator has named. Please ask the operator for the permission `talk`.",
-    );
+    refuse(draft, input, {
+      as: users.find((user) => draft.isJoined(user)),
+      what: "message",
+      because: "level talk",
+      text: "I may only work for people whom my operator has named. Please ask the operator for the permission `talk`.",
+    });
     return;
   }
   for (const user of users) {
@@ -75,7 +76,12 @@ function isAloneWithBot({ world, state }: Draft): boolean {
 function explain(draft: Draft, input: Message): void {
   const [agent] = draft.world.crew.keys();
   const chat = agent === undefined ? "" : ` To talk with an agent, start a direct chat with one, for example ${agent}.`;
-  refuse(draft, input, undefined, `I only understand commands: \`!crew help\` lists them.${chat}`);
+  // Nothing was refused: a later refusal is told all the same.
+  const mark = `explained ${input.sender}`;
+  if (draft.state.refused.includes(mark)) return;
+  draft.set({ refused: [...draft.state.refused, mark].slice(-refusedLimit) });
+  const text = `I only understand commands: \`!crew help\` lists them.${chat}`;
+  draft.notice(`${input.event}:refused`, text, { mentions: [input.sender], ...inThread(input) });
 }
 
 function heardOf(input: Message): Heard {
@@ -106,7 +112,7 @@ export function edit(draft: Draft, input: Edit): void {
     const queue = corrected(session, input, draft.world.limits.queue_messages);
     if (queue === undefined) continue;
     putSession(draft, key, { ...session, queue });
-    draft.audit({ kind: "moderation", what: "edit", by: input.sender, agent: session.agent, event: input.event });
+    draft.audit(editOf(input, session.agent));
     begin(draft, key);
   }
 }
@@ -183,32 +189,39 @@ const stopSigns: readonly string[] = ["🛑", "⏹", "⏹️"];
  */
 export function reaction(draft: Draft, input: Reaction): void {
   if (isOwn(draft.world, input.sender) || reactionAnswers(draft, input)) return;
-  if (!stopSigns.includes(input.key) || !may(draft, input.sender, "talk")) return;
+  if (!stopSigns.includes(input.key)) return;
   const author = authorOf(draft.state, input.target);
   const agent = author === undefined ? undefined : draft.world.crew.get(author);
-  for (const [key, session] of Object.entries(draft.state.sessions)) {
-    const { running } = session;
-    if (running === undefined) continue;
-    const meant =
-      running.messages.some((heard) => heard.cause === input.target) || running.answerEvent === input.target;
-    if (meant || session.agent === agent?.id) stopSession(draft, key, input.sender);
+  const meant = Object.entries(draft.state.sessions).filter(([, { running, agent: its }]) => {
+    if (running === undefined) return false;
+    const isIts = running.messages.some(({ cause }) => cause === input.target) || running.answerEvent === input.target;
+    return isIts || its === agent?.id;
+  });
+  if (meant.length > 0 && !may(draft, input.sender, "talk")) {
+    const text = "To stop agents you need the permission `talk`, which the operator gives.";
+    refuse(draft, input, { text, what: "reaction", because: "level talk" });
+    return;
   }
+  for (const [key] of meant) stopSession(draft, key, input);
 }
 
+/** What a person said or did to have agents stopped. */
+type Wish = Pick<Message, "sender" | "event">;
+
 /** Asks the runtime to stop. The end of the turn comes back as `turnEnded`, with what was said until then. */
-function stopSession(draft: Draft, key: string, by: UserId): void {
+function stopSession(draft: Draft, key: string, { sender: by, event }: Wish): void {
   const session = draft.state.sessions[key];
   if (session?.running === undefined || session.running.stoppedBy !== undefined) return;
   putSession(draft, key, { ...session, running: { ...session.running, stoppedBy: by } });
-  draft.audit({ kind: "command", what: "stop", by, agent: session.agent });
+  draft.audit({ kind: "command", what: "stop", by, agent: session.agent, event, because: "level talk" });
   draft.fleeting.push({ kind: "abort", turn: session.running.id });
 }
 
 /** Stops the turns of one agent, or of all, in this room. Returns the agents that were stopped. */
-export function stopTurns(draft: Draft, by: UserId, only?: CrewMember): readonly CrewMember["id"][] {
+export function stopTurns(draft: Draft, wish: Wish, only?: CrewMember): readonly CrewMember["id"][] {
   const running = Object.entries(draft.state.sessions).filter(
     ([, session]) => session.running !== undefined && (only === undefined || session.agent === only.id),
   );
-  for (const [key] of running) stopSession(draft, key, by);
+  for (const [key] of running) stopSession(draft, key, wish);
   return [...new Set(running.map(([, session]) => session.agent))];
 }

@@ -118,8 +118,8 @@ export interface RoomState {
   readonly sessions: Readonly<Record<string, Session>>;
   /** Who said which of the newest messages, to know whose message a reaction or reply is on. */
   readonly said: readonly (readonly [EventId, UserId])[];
-  /** People who were already refused politely. */
-  readonly refused: readonly UserId[];
+  /** People who were already refused politely, and marks of others who were told something for once. */
+  readonly refused: readonly string[];
   /** Agents that have said that they cannot read an encrypted room. */
   readonly toldEncrypted: boolean;
   readonly breaker: Breaker;

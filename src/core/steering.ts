@@ -27,15 +27,43 @@ export function maySteer(draft: Draft, user: UserId): boolean {
 /** Who that is, for the sentence of a refusal. */
 export const steerers = `the permission \`supervise\` (or \`task\`, for who asked for the task) and power level ${steeringPower} in this room`;
 
+/** The same for the audit. */
+export const steererShort = `level supervise, power ${steeringPower}`;
+
+/** What somebody did who may not. */
+export interface Refusal {
+  readonly text: string;
+  /** Who says it; without, who may. */
+  readonly as?: UserId | undefined;
+  /** What it was, for the audit: `message`, `reaction`, the command. */
+  readonly what: string;
+  /** What kept it from happening. */
+  readonly because: string;
+  /** Set where it is told once for each of these, and not once for everything. */
+  readonly each?: string;
+}
+
 /** Says once, politely, that something does not work here. Later attempts are passed over in silence. */
-export function refuse(draft: Draft, message: Message, as: UserId | undefined, text: string): void {
-  draft.notes.push({ kind: "refused", user: message.sender });
-  if (draft.state.refused.includes(message.sender)) return;
+export function refuse(
+  draft: Draft,
+  { event, sender, thread }: Pick<Message, "event" | "sender" | "thread">,
+  { text, as, what, because, each }: Refusal,
+): void {
+  draft.notes.push({ kind: "refused", user: sender });
+  const mark = each === undefined ? sender : `${each} ${sender}`;
+  if (draft.state.refused.includes(mark)) return;
   // Later attempts are passed over without a trace: a stranger cannot fill the log.
-  draft.audit({ kind: "refusal", what: "message", by: message.sender, detail: text, event: message.event });
-  draft.set({ refused: [...draft.state.refused, message.sender].slice(-refusedLimit) });
-  const thread = inThread(message);
-  const placed = { style: "notice" as const, mentions: [message.sender], ...thread };
-  if (as === undefined) draft.notice(`${message.event}:refused`, text, placed);
-  else draft.say(`${message.event}:refused`, { as, text, ...placed });
+  draft.audit({ kind: "refusal", what, by: sender, detail: text, event, because });
+  draft.set({ refused: [...draft.state.refused, mark].slice(-refusedLimit) });
+  const placed = { style: "notice" as const, mentions: [sender], ...inThread({ thread }) };
+  if (as === undefined) draft.notice(`${event}:refused`, text, placed);
+  else draft.say(`${event}:refused`, { as, text, ...placed });
+}
+
+/** What lets somebody steer here, in the words of the audit. Only of those who {@link maySteer}. */
+export function steersBy({ world, state }: Pick<Draft, "world" | "state">, user: UserId): string {
+  const level = levelOf(world.permissions, user);
+  const power = powerOf(state, user);
+  const by = atLeast(level, "supervise") ? `level ${level}` : `asked for the task, level ${level}`;
+  return `${by}, power ${power === Infinity ? "of a creator" : power}`;
 }

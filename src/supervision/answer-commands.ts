@@ -4,7 +4,7 @@ import { headlineOf, labelOf } from "../core/ask-text.ts";
 import { type Ask, askById, mayAnswer } from "../core/asks.ts";
 import type { Draft } from "../core/draft.ts";
 import type { Message } from "../core/input.ts";
-import { refuse, steerers } from "../core/steering.ts";
+import { refuse, steererShort, steerers } from "../core/steering.ts";
 import { type Command, firstWord, quoted } from "./command.ts";
 
 const who = "whoever may answer the question";
@@ -41,7 +41,8 @@ function answerBy(draft: Draft, message: Message, words: string, option: "approv
     return `${unknown}Say which one, like \`!crew ${option} ${asks[0]?.id}\`. Open here:\n${asks.map(line).join("\n")}`;
   }
   if (!mayAnswer(draft, message.sender, ask)) {
-    refuse(draft, message, undefined, `To answer \`${ask.id}\` you need ${steerers}.`);
+    const text = `To answer \`${ask.id}\` you need ${steerers}.`;
+    refuse(draft, message, { text, what: `!crew ${option}`, because: steererShort });
     return "";
   }
   const said = isNamed ? rest : words.trim();

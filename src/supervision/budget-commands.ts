@@ -20,7 +20,7 @@ export const budgetCommands: readonly Command[] = [
       if (draft.state.task === undefined) return "Only a task has a budget of its own, and this is no task room.";
       const limit = readLimit(words);
       if (limit === undefined) return `How much? Usage: ${usageOf(budget)}, like \`!crew budget 500000 tokens\`.`;
-      return setBudget(draft, message.sender, limit);
+      return setBudget(draft, message, limit);
     },
   },
 ];

@@ -1,8 +1,10 @@
 /** The `!crew` commands: one table that runs them, answers `!crew help` and generates `docs/commands.md`. */
 import type { Draft } from "../core/draft.ts";
+import type { UserId } from "../core/ids.ts";
 import type { Message } from "../core/input.ts";
+import { levelOf } from "../core/permissions.ts";
 import { powerOf, steeringPower } from "../core/power.ts";
-import { may, maySteer, refuse } from "../core/steering.ts";
+import { may, maySteer, refuse, steersBy } from "../core/steering.ts";
 import type { World } from "../core/world.ts";
 import { answerCommands } from "./answer-commands.ts";
 import { budgetCommands } from "./budget-commands.ts";
@@ -44,41 +46,41 @@ export function commandRunner(commands: readonly Command[]): World["command"] {
       answer(draft, message, `I know no command ${quoted(name)}. \`!crew help\` lists them.`);
       return;
     }
-    if (!may(draft, message.sender, command.level)) {
-      refuse(
-        draft,
-        message,
-        undefined,
-        `\`!crew ${command.name}\` needs the permission \`${command.level}\`, which the operator gives.`,
-      );
+    const { sender: by, event } = message;
+    const what = `!crew ${command.name}`;
+    if (!may(draft, by, command.level)) {
+      const text = `\`${what}\` needs the permission \`${command.level}\`, which the operator gives.`;
+      refuse(draft, message, { text, what, because: `level ${command.level}` });
       return;
     }
-    const refusal = obstacle(draft, message, command, words);
-    const { sender: by, event } = message;
-    if (refusal !== undefined) draft.audit({ kind: "refusal", what: `!crew ${name}`, by, detail: refusal, event });
+    if (command.inTask === true && draft.state.task === undefined) {
+      answer(draft, message, "This is no task room. `!crew tasks` lists the tasks with their rooms.");
+      return;
+    }
+    const steers = isSteering(command, words);
+    if (steers && !maySteer(draft, by)) {
+      refuse(draft, message, { ...obstacle(draft, by, what), what, each: what });
+      return;
+    }
     // What only tells leaves no trace; answers to questions write their own.
-    else if (command.steers !== "no" || command.level === "task")
-      draft.audit({
-        kind: "command",
-        what: `!crew ${name}`,
-        by,
-        detail: words,
-        event,
-        because: `level ${command.level}`,
-      });
-    answer(draft, message, refusal ?? command.run(draft, message, words));
+    if (steers || command.level === "task") {
+      const because = steers ? steersBy(draft, by) : `level ${levelOf(draft.world.permissions, by)}`;
+      draft.audit({ kind: "command", what, by, detail: words, event, because });
+    }
+    answer(draft, message, command.run(draft, message, words));
   };
 }
 
-/** Why somebody who has the permission cannot give the command here; `undefined` when nothing is in the way. */
-function obstacle(draft: Draft, { sender }: Message, command: Command, words: string): string | undefined {
-  if (command.inTask === true && draft.state.task === undefined)
-    return "This is no task room. `!crew tasks` lists the tasks with their rooms.";
-  const steers = command.steers === "always" || (command.steers === "with words" && words.trim() !== "");
-  if (!steers || maySteer(draft, sender)) return undefined;
-  if (powerOf(draft.state, sender) < steeringPower)
-    return `\`!crew ${command.name}\` needs power level ${steeringPower} in this room.`;
-  return `\`!crew ${command.name}\` is for who asked for this task, and for people with the permission \`supervise\`.`;
+function isSteering({ steers }: Command, words: string): boolean {
+  return steers === "always" || (steers === "with words" && words.trim() !== "");
+}
+
+/** Why somebody who has the permission cannot steer here. */
+function obstacle(draft: Draft, user: UserId, what: string): { readonly text: string; readonly because: string } {
+  if (powerOf(draft.state, user) < steeringPower)
+    return { text: `\`${what}\` needs power level ${steeringPower} in this room.`, because: `power ${steeringPower}` };
+  const text = `\`${what}\` is for who asked for this task, and for people with the permission \`supervise\`.`;
+  return { text, because: "level supervise" };
 }
 
 /** Nothing is said for what will speak for itself. */

@@ -43,10 +43,10 @@ export function talkCommands(version: string): readonly Command[] {
       help: "Closes the breaker of this room: agents may wake each other again, and get what was held back.",
       level: "supervise",
       steers: "always",
-      run: (draft) => {
+      run: (draft, message) => {
         if (draft.state.breaker.open === undefined)
           return "The breaker of this room is closed; there is nothing to release.";
-        const held = release(draft);
+        const held = release(draft, message);
         return `Released. ${held === 1 ? "1 message was" : `${held} messages were`} held back and ${held === 1 ? "is" : "are"} delivered now.`;
       },
     },
@@ -104,7 +104,7 @@ function stop(draft: Draft, message: Message, words: string): string {
     const ids = agentsHere(draft.world, draft.state).map((user) => draft.world.crew.get(user)?.id);
     return `I know no agent ${quoted(word)}. Agents here: ${ids.join(", ") || "none"}.`;
   }
-  const stopped = stopTurns(draft, message.sender, member);
+  const stopped = stopTurns(draft, message, member);
   if (stopped.length > 0) return `Stopping ${stopped.join(", ")}.`;
   return member === undefined ? "No agent runs a turn here." : `${member.name} runs no turn here now.`;
 }

@@ -274,13 +274,14 @@ describe("an answer", () => {
 });
 
 describe("who may answer", () => {
-  test("is nobody without the permission: a reaction is passed over, a reply is refused politely, once", () => {
+  test("is nobody without the permission, who is told so politely, once, whether by reaction or reply", () => {
     const scene = planned();
-    const { notes, fresh } = react(scene, "✅", { sender: anna });
+    const { notes } = react(scene, "✅", { sender: anna });
     expect(notes).toEqual([{ kind: "refused", user: anna }]);
-    expect(fresh).toEqual([]);
-    reply(scene, "approve", { sender: anna });
     expect(scene.says).toMatchObject([{ style: "notice", mentions: [anna] }]);
+    expect(scene.record.audit?.entries.at(-1)).toMatchObject({ kind: "refusal", what: "reaction", by: anna });
+    expect(reply(scene, "approve", { sender: anna }).fresh.filter(({ kind }) => kind === "say")).toEqual([]);
+    expect(react(scene, "✅", { sender: anna }).changed).toBe(false);
     expect(scene.says[0]?.text).toContain("the permission `supervise`");
     expect(reply(scene, "approve", { sender: anna }).fresh.filter(({ kind }) => kind === "say")).toEqual([]);
     expect(open(scene)).toHaveLength(1);

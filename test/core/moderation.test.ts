@@ -405,7 +405,10 @@ test("a correction goes with the instruction that is withdrawn, and is forgotten
   expect(aborted(decision)).toBe(1);
   expect(scene.turns).toEqual([]);
   expect(scene.due("forget")).toHaveLength(2);
-  expect(audits(scene.record)).toMatchObject([{ what: "edit" }, { what: "redact", agent: "ada", by: anna }]);
+  expect(audits(scene.record)).toMatchObject([
+    { what: "edit", agent: "ada", by: anna },
+    { what: "redact", agent: "ada", by: anna },
+  ]);
 });
 
 describe("a room that is replaced while a question is open", () => {

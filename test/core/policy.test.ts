@@ -526,7 +526,7 @@ describe("what is written down", () => {
     scene.say("!crew cancel", { sender: anna });
     const entries = scene.record.audit?.entries ?? [];
     expect(entries.filter(({ kind }) => kind === "command")).toMatchObject([
-      { what: "!crew pause", by: boss, detail: "for lunch", because: "level task" },
+      { what: "!crew pause", by: boss, detail: "for lunch", because: "level admin, power 100" },
     ]);
     expect(entries.filter(({ kind }) => kind === "refusal")).toMatchObject([{ by: anna }]);
   });

@@ -4,11 +4,11 @@
  *   within ──80 %──▶ a note ──100 %──▶ no turn begins ──those that run are over──▶ paused ──a person──▶ within
  *                                        └─150 %──▶ those that run are stopped
  */
-import { type Answer, ask, withdraw } from "../asks.ts";
+import { type Answer, ask, eventOf, withdraw } from "../asks.ts";
 import { shares, stopRunning, taskLimits } from "../budget.ts";
 import { amounts, type Limits, nextExtra, raisedBy, shareOf, sumOf, usedText } from "../spent.ts";
 import type { Draft } from "../draft.ts";
-import type { UserId } from "../ids.ts";
+import type { Message } from "../input.ts";
 import { beginAll } from "../turns.ts";
 import { askForPlan } from "./advance.ts";
 import { isClosed, taskStateOf } from "./derive.ts";
@@ -84,7 +84,7 @@ export function budgetJudged(draft: Draft, answer: Answer): void {
   const { task } = draft.state;
   const isYes = answer.by !== undefined && answer.option === "approve";
   const by = answer.by ?? draft.world.bot;
-  draft.audit({ kind: "budget", what: isYes ? "approve" : "deny", by, detail: answer.why });
+  draft.audit({ kind: "budget", what: isYes ? "approve" : "deny", by, detail: answer.why, ...eventOf(answer) });
   if (!isYes || task === undefined) return;
   goOn(draft, enlarged(draft));
 }
@@ -100,12 +100,14 @@ function goOn(draft: Draft, next: NonNullable<Task["budget"]>): void {
     askForPlan(draft, "The task goes on. Make the plan with plan_task.");
 }
 
+type Wish = Pick<Message, "sender" | "event">;
+
 /** A person sets one of the task's limits. Returns the answer. */
-export function setBudget(draft: Draft, by: UserId, limit: Limits): string {
+export function setBudget(draft: Draft, { sender: by, event }: Wish, limit: Limits): string {
   const { task } = draft.state;
   if (task === undefined || isClosed(task)) return "There is no open task here.";
   const each = { ...taskLimits(draft), ...limit };
-  draft.audit({ kind: "budget", what: "set", by, detail: amounts(each) });
+  draft.audit({ kind: "budget", what: "set", by, detail: amounts(each), event });
   const open = (draft.state.asks ?? []).find(({ matter }) => matter.kind === "budget" && matter.scope === undefined);
   const isEnough = shareOf(sumOf(task.spent), each) < shares.held;
   if (open === undefined || !isEnough) {

@@ -155,12 +155,8 @@ export function fileDropped(draft: Draft, message: Message): void {
   const { attachment, sender, event, thread } = message;
   if (task === undefined || attachment === undefined) return;
   if (!may(draft, sender, "talk")) {
-    refuse(
-      draft,
-      message,
-      undefined,
-      "To hand in files here you need the permission `talk`, which the operator gives.",
-    );
+    const text = "To hand in files here you need the permission `talk`, which the operator gives.";
+    refuse(draft, message, { text, what: "file", because: "level talk" });
     return;
   }
   const placed = inThread({ thread });
@@ -180,6 +176,8 @@ export function fileDropped(draft: Draft, message: Message): void {
     // What a subtask has handed in for good is no longer changed.
     branch: subtask === undefined || isOpen(subtask) ? branch : mainBranch,
   };
+  const handedIn = { kind: "command", what: "file", by: sender, event, because: "level talk" } as const;
+  draft.audit({ ...handedIn, detail: attachment.name, ...(subtask === undefined ? {} : { subtask: subtask.id }) });
   filesJob(draft, `${event}:upload`, job, { asked: { event, by: sender }, ...placed });
 }
 
@@ -196,6 +194,10 @@ export function fileWithdrawn(draft: Draft, { event, target, sender }: Redaction
   const { uploads, forgotten } = filesOf(draft.state);
   const upload = uploads.find((one) => one.event === target);
   if (waits) draft.drop((effect) => effect.id === `${target}:upload`);
+  if (waits || upload !== undefined) {
+    const detail = upload === undefined ? {} : { detail: upload.path };
+    draft.audit({ kind: "moderation", what: "redact file", by: sender, event, ...detail });
+  }
   if (upload !== undefined || forgotten === true) withdraw(draft, target, upload, event, sender);
 }
 
