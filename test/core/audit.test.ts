@@ -226,3 +226,30 @@ test("a person who has a permission but not the power is told once for each comm
     { what: "!crew cancel", by: anna, because: "power 50" },
   ]);
 });
+
+describe("a correction", () => {
+  const edit = (scene: Scene, target: EventId, sender: UserId): void => {
+    scene.put({ kind: "edit", event: scene.fresh(), sender, ts: scene.now, target, text: "do evil" });
+  };
+
+  test("of another person's words is none, while they wait, are worked on, and were answered", () => {
+    const scene = chat();
+    const asked = works(scene);
+    const second = scene.message("more", { mentions: [ada.user] });
+    scene.put(second);
+    for (const sender of [stranger, boss]) for (const { event } of [asked, second]) edit(scene, event, sender);
+    scene.answer(scene.turns[0], "done");
+    for (const sender of [stranger, boss]) edit(scene, asked.event, sender);
+    scene.answer(scene.turns[0], "done too");
+    scene.say("and now?", { mentions: [ada.user] });
+    expect(JSON.stringify(scene.record.state.sessions)).not.toContain("do evil");
+  });
+
+  test("counts no more than a message of somebody who may not talk", () => {
+    const scene = chat();
+    const asked = works(scene);
+    Object.assign(scene.world.permissions, { [anna]: "observe" });
+    edit(scene, asked.event, anna);
+    expect(JSON.stringify(scene.record.state.sessions)).not.toContain("do evil");
+  });
+});
