@@ -155,7 +155,7 @@ export function isHeld(draft: Looking, agent: AgentId): boolean {
 
 /** Whether a turn of an agent must wait because a limit is used up. Then the room is told, once. */
 export function heldBack(draft: Draft, agent: AgentId): boolean {
-  if (taskUsedUp(draft)) return true;
+  if (isUsedUp(draft)) return true;
   const scope = reached(draft, agent);
   if (scope === undefined) return false;
   const now = today(draft);
@@ -171,7 +171,8 @@ export function taskLimits({ world, state }: Pick<Draft, "world" | "state">): Li
   return state.task?.budget?.now ?? world.budgets.task;
 }
 
-function taskUsedUp(draft: Draft): boolean {
+/** Whether the open task of this room has used up its budget. */
+export function isUsedUp(draft: Draft): boolean {
   const { task } = draft.state;
   if (task === undefined || task.finished !== undefined || task.cancelled !== undefined) return false;
   return shareOf(sumOf(task.spent), taskLimits(draft)) >= shares.held;

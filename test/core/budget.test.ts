@@ -167,6 +167,20 @@ describe("a task's budget", () => {
     expect(scene.turns.flatMap(({ messages }) => messages.map(({ text }) => text))).toContain("go on");
   });
 
+  test("asks once while its question is open, however often somebody says that the task goes on", () => {
+    const scene = taskWith({ tokens: 1_000 });
+    scene.end(worker, "a", "answered", 1_000);
+    scene.deliver();
+    for (const _time of [1, 2]) scene.command("resume");
+    expect(scene.gone.at(-1)).toMatchObject({ text: expect.stringContaining("`a1` asks whether") as string });
+    expect(scene.record.state.asks).toMatchObject([{ id: "a1" }]);
+    expect(budgetAudits(scene)).toEqual(["pause"]);
+    scene.react("a1", "✅");
+    expect(scene.taskState).toBe("active");
+    expect(scene.record.state.asks).toEqual([]);
+    expect(scene.task.budget?.now).toEqual({ tokens: 2_000 });
+  });
+
   test("that one turn passed many times over grows so far that something is left of it, and no other limit with it", () => {
     const scene = taskWith({ tokens: 100, microusd: 5_000_000 }, { prices: { default: price } });
     scene.end(worker, "a", "answered", 3_885);

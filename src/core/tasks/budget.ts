@@ -4,7 +4,7 @@
  *   within ──80 %──▶ a note ──100 %──▶ no turn begins ──those that run are over──▶ paused ──a person──▶ within
  *                                        └─150 %──▶ those that run are stopped
  */
-import { type Answer, ask, eventOf, withdraw } from "../asks.ts";
+import { type Answer, ask, type Ask, eventOf, withdraw } from "../asks.ts";
 import { shares, stopRunning, taskLimits } from "../budget.ts";
 import { amounts, type Limits, nextExtra, raisedBy, shareOf, sumOf, usedText } from "../spent.ts";
 import type { Draft } from "../draft.ts";
@@ -72,6 +72,11 @@ export function askedForMore(draft: Draft): void {
   if (share >= shares.held) askForMore(draft, `${usedText(sumOf(task.spent), limits)} are used (${share} %)`);
 }
 
+/** The open question whether the task goes on above its budget. */
+export function openBudgetAsk({ state }: Pick<Draft, "state">): Ask | undefined {
+  return (state.asks ?? []).find(({ matter }) => matter.kind === "budget" && matter.scope === undefined);
+}
+
 /** What the task may use when a person lets it go on. */
 function enlarged({ world, state }: Draft): NonNullable<Task["budget"]> {
   const { each, now } = state.task?.budget ?? { each: world.budgets.task, now: world.budgets.task };
@@ -108,7 +113,7 @@ export function setBudget(draft: Draft, { sender: by, event }: Wish, limit: Limi
   if (task === undefined || isClosed(task)) return "There is no open task here.";
   const each = { ...taskLimits(draft), ...limit };
   draft.audit({ kind: "budget", what: "set", by, detail: amounts(each), event });
-  const open = (draft.state.asks ?? []).find(({ matter }) => matter.kind === "budget" && matter.scope === undefined);
+  const open = openBudgetAsk(draft);
   const isEnough = shareOf(sumOf(task.spent), each) < shares.held;
   if (open === undefined || !isEnough) {
     putTask(draft, { budget: { each, now: each }, budgetTold: 0 });

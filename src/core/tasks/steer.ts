@@ -3,6 +3,7 @@ import { plannerOf } from "./team.ts";
 import { inThread } from "../placement.ts";
 import { headlineOf } from "../ask-text.ts";
 import { withdraw } from "../asks.ts";
+import { isUsedUp } from "../budget.ts";
 import type { Draft } from "../draft.ts";
 import type { AgentId, EffectId, UserId } from "../ids.ts";
 import type { Message } from "../input.ts";
@@ -13,6 +14,7 @@ import { assignTo } from "./assign.ts";
 import { blockFor } from "./escalate.ts";
 import { askForPlan, cancelTask, close, nobodyPlans } from "./advance.ts";
 import { isClosed, subtasksOf, taskStateOf } from "./derive.ts";
+import { openBudgetAsk } from "./budget.ts";
 import { bring, endTurn, endTurnsOn, tell } from "./give.ts";
 import { clearTask, moveSubtask, putTask, without } from "./ledger.ts";
 import { pausedBy, pauseTask } from "./rest.ts";
@@ -168,8 +170,13 @@ export function resumeBy(draft: Draft, user: UserId): string {
   const task = steered(draft, user);
   if (typeof task === "string") return task;
   if (task.paused === undefined) return "The task is not paused.";
+  const asked = openBudgetAsk(draft);
+  if (asked !== undefined && isUsedUp(draft))
+    return `The budget is used up, and \`${asked.id}\` asks whether the task goes on. \`!crew budget\` shows it, and sets another.`;
   clearTask(draft, "paused");
   putTask(draft, { lastAct: draft.now });
+  // What follows asks a person again.
+  if (isUsedUp(draft)) return "The budget is used up: you are asked whether the task goes on.";
   if (!task.planned && task.proposal === undefined && task.ask === undefined)
     askForPlan(draft, "The task goes on. Make the plan with plan_task.");
   return "The task goes on.";
