@@ -9,7 +9,7 @@
  */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { JSONSchema7, TextStreamPart, ToolSet } from "ai";
+import type { JSONSchema7, LanguageModelUsage, TextStreamPart, ToolSet } from "ai";
 import { CrewError } from "../core/errors.ts";
 import { failureOf, type Failure } from "./failure.ts";
 import type { ModelCall, ModelEvent, ModelSettings, ModelTool, ModelUse, Models, TokenCount } from "./port.ts";
@@ -83,6 +83,22 @@ function eventOf(part: TextStreamPart<ToolSet>): Exclude<ModelEvent, { kind: "en
   }
 }
 
+/** The model's own figures, or `undefined` where they are none that can be: budgets are counted with them. */
+function countOf(usage: LanguageModelUsage): TokenCount | undefined {
+  const { inputTokens, outputTokens } = usage;
+  const { cacheReadTokens: cached } = usage.inputTokenDetails;
+  // Something was asked: who says that it was nothing does not count.
+  if (!isCount(inputTokens) || !isCount(outputTokens) || inputTokens === 0) return undefined;
+  return { inputTokens, outputTokens, ...(isCount(cached) && cached > 0 ? { cachedTokens: cached } : {}) };
+}
+
+/** No model takes or gives more in one call; a larger number is a mistake that would use up every budget. */
+const mostTokens = 1e9;
+
+function isCount(number: number | undefined): number is number {
+  return number !== undefined && Number.isInteger(number) && number >= 0 && number <= mostTokens;
+}
+
 function headersOf(call: ModelCall): Record<string, string> {
   return {
     "x-crewroom-agent": call.agent,
@@ -139,6 +155,8 @@ export function createModels(options: ModelsOptions): Models {
     const left = new AbortController();
     const asked = roughTokens([call.system, call.tools, call.messages]);
     let said = "";
+    /** Tool calls whose arguments came piece by piece. */
+    const pieced = new Set<string>();
     let measured = false;
     const meter = (usage: TokenCount, estimated: boolean): void => {
       measured = true;
@@ -167,13 +185,10 @@ export function createModels(options: ModelsOptions): Models {
         if (part.type === "abort") call.signal.throwIfAborted();
         if (part.type === "error") throw faultOf(part.error);
         if (part.type === "finish-step") {
-          const { inputTokens, outputTokens } = part.usage;
-          const given = inputTokens !== undefined && outputTokens !== undefined;
-          if (given) gauge.observe(asked, inputTokens);
-          const cached = part.usage.inputTokenDetails.cacheReadTokens ?? 0;
-          const told = cached === 0 ? {} : { cachedTokens: cached };
-          const usage = given ? { inputTokens, outputTokens, ...told } : estimated();
-          meter(usage, !given);
+          const counted = countOf(part.usage);
+          if (counted !== undefined) gauge.observe(asked, counted.inputTokens);
+          const usage = counted ?? estimated();
+          meter(usage, counted === undefined);
           const { finishReason } = part;
           yield {
             kind: "end",
@@ -182,9 +197,15 @@ export function createModels(options: ModelsOptions): Models {
           };
           return;
         }
+        if (part.type === "tool-input-delta") {
+          // They are shown only as a whole, but a stream that breaks in the middle of them is billed like any other.
+          said += part.delta;
+          pieced.add(part.id);
+        }
         const event = eventOf(part);
         if (event === undefined) continue;
-        said += event.kind === "tool_call" ? JSON.stringify(event.call.input) : event.text;
+        if (event.kind !== "tool_call") said += event.text;
+        else if (part.type === "tool-call" && !pieced.has(part.toolCallId)) said += JSON.stringify(event.call.input);
         yield event;
       }
       throw faultOf(

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { expect, test, vi } from "vitest";
@@ -185,6 +187,90 @@ test("after the first word nothing is tried again: not on an error, not on a cut
     expect(textOf(heard)).toBe("I begin");
     expect(rehearsal.requests.length).toBe(1);
     expect(uses).toMatchObject([{ estimated: true, usage: { outputTokens: expect.any(Number) as number } }]);
+  }
+});
+
+/** Streams these chunks as they are; without an end the connection is cut. */
+async function raw(
+  chunks: readonly object[],
+  ends: boolean,
+): Promise<AsyncDisposable & { url: string; asked: number }> {
+  const state = { asked: 0 };
+  const http = createHttpServer((_request, response) => {
+    state.asked++;
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    for (const chunk of chunks) response.write(`data: ${JSON.stringify(chunk)}\n\n`);
+    if (ends) response.end("data: [DONE]\n\n");
+    // After what was written has gone out.
+    else response.write("\n", () => response.destroy());
+  }).listen(0, "127.0.0.1");
+  await once(http, "listening");
+  const { port } = http.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/v1`,
+    get asked() {
+      return state.asked;
+    },
+    [Symbol.asyncDispose]: async () => {
+      http.closeAllConnections();
+      http.close();
+      await once(http, "close");
+    },
+  };
+}
+
+const delta = (part: object, finish: string | null = null): object => ({
+  id: "c",
+  object: "chat.completion.chunk",
+  created: 1,
+  model: "m",
+  choices: [{ index: 0, delta: part, finish_reason: finish }],
+});
+
+test("a stream that breaks inside a tool call's arguments is metered, each time that it is tried", async () => {
+  const began = { index: 0, id: "t1", type: "function", function: { name: "write_file", arguments: "" } };
+  const piece = { index: 0, function: { arguments: `{"content": "${"word ".repeat(400)}` } };
+  await using broken = await raw([delta({ tool_calls: [began] }), delta({ tool_calls: [piece] })], false);
+  const uses: ModelUse[] = [];
+  const tools = [{ name: "write_file", description: "", inputSchema: { type: "object" } }];
+  const client = models(broken.url, { onUsage: (use) => uses.push(use) });
+  await expect(all(client.stream(call({ tools })))).rejects.toMatchObject({ code: "MODEL_UNREACHABLE" });
+  expect(broken.asked).toBeGreaterThan(0);
+  expect(uses).toHaveLength(broken.asked);
+  for (const { estimated, usage } of uses) {
+    expect(estimated).toBe(true);
+    expect(usage.outputTokens).toBeGreaterThan(400);
+  }
+});
+
+test.each([
+  [{ prompt_tokens: -5_000, completion_tokens: 3 }],
+  [{ prompt_tokens: 12.5, completion_tokens: 3 }],
+  [{ prompt_tokens: 0, completion_tokens: 0 }],
+  [{ prompt_tokens: 10, completion_tokens: 1e300 }],
+])("figures that cannot be, like %j, are replaced by an estimate", async (usage) => {
+  await using odd = await raw(
+    [delta({ content: "hi" }), delta({}, "stop"), { ...delta({}), choices: [], usage }],
+    true,
+  );
+  const uses: ModelUse[] = [];
+  await all(models(odd.url, { onUsage: (use) => uses.push(use) }).stream(call()));
+  expect(uses).toMatchObject([{ estimated: true, usage: { inputTokens: expect.any(Number) as number } }]);
+  expect(uses[0]?.usage.inputTokens).toBeGreaterThan(0);
+});
+
+test("cached tokens are told as the provider counts them, and passed over where they cannot be", async () => {
+  for (const [cached, told] of [
+    [6, 6],
+    [-6, undefined],
+  ]) {
+    const usage = { prompt_tokens: 10, completion_tokens: 2, prompt_tokens_details: { cached_tokens: cached } };
+    const end = { ...delta({}), choices: [], usage };
+    await using server = await raw([delta({ content: "hi" }), delta({}, "stop"), end], true);
+    const uses: ModelUse[] = [];
+    await all(models(server.url, { onUsage: (use) => uses.push(use) }).stream(call()));
+    expect(uses.map((use) => use.usage.cachedTokens)).toEqual([told]);
+    expect(uses).toMatchObject([{ estimated: false, usage: { inputTokens: 10, outputTokens: 2 } }]);
   }
 });
 
