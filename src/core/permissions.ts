@@ -1,6 +1,6 @@
 /**
  * Who may do what. The config grants a level to a person (`@you:example.org`), to a homeserver (`example.org`, with its
- * port if it has one), to all homeservers below a domain (`*.example.org`), or to everybody (`*`).
+ * port if it has one), to all homeservers below a domain (`*.example.org`, whatever their port), or to everybody (`*`).
  */
 import { serverOf, type UserId } from "./ids.ts";
 
@@ -32,7 +32,13 @@ export function levelOf(permissions: Permissions, user: UserId): Level | undefin
 /** All actors that fit a person, the most specific first. */
 function actorsOf(user: UserId): string[] {
   const server = serverOf(user);
-  const labels = server.split(".");
-  const above = labels.slice(1).map((_, index) => `*.${labels.slice(index + 1).join(".")}`);
+  const host = server.replace(/:\d+$/, "");
+  const port = server.slice(host.length);
+  const labels = host.split(".");
+  const above = labels.slice(1).flatMap((_, index) => {
+    const domain = `*.${labels.slice(index + 1).join(".")}`;
+    // Else a homeserver would only have to name a port to be none of its domain's.
+    return port === "" ? [domain] : [`${domain}${port}`, domain];
+  });
   return [user, server, ...above, "*"];
 }

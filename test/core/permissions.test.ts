@@ -12,6 +12,7 @@ const permissions: Permissions = {
   "*": "observe",
   "*.crew.test": "talk",
   "*.lab.crew.test": "task",
+  "*.lab.crew.test:9000": "supervise",
   "matrix.crew.test": "supervise",
   "crew.test:8448": "task",
   "@sam:crew.test:8448": "admin",
@@ -27,6 +28,9 @@ describe("levelOf", () => {
     ["@troll:matrix.crew.test", "observe"],
     ["@ann:chat.crew.test", "talk"],
     ["@ann:a.lab.crew.test", "task"],
+    ["@ann:chat.crew.test:8448", "talk"],
+    ["@ann:a.lab.crew.test:443", "task"],
+    ["@ann:a.lab.crew.test:9000", "supervise"],
     ["@ann:evilcrew.test", "observe"],
     ["@ann:[::1]:8448", "observe"],
   ] as const)("gives %s the most specific level, %s", (id, level) => {
