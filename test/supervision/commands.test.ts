@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { OpenTask } from "../../src/core/effect.ts";
 import type { UserId } from "../../src/core/ids.ts";
+import { atLeast, type Level, levels } from "../../src/core/permissions.ts";
+import { commandTable, crewCommands } from "../../src/supervision/commands.ts";
 import { ada, anna, boss, bot, Scene, user } from "../core/scene.ts";
 import { bo, planner, rae, spec, TaskScene } from "../core/tasks/task-scene.ts";
 
@@ -134,5 +136,55 @@ describe("a command that only tells", () => {
     for (const name of ["new", "tasks", "approve", "deny", "overturn", "rules", "agents", "stop", "release", "version"])
       expect(help.filter((line) => line.startsWith(`- \`!crew ${name}`))).toHaveLength(1);
     for (const line of help) expect(line).toMatch(/^- `!crew [^`]+` — .*\.$/);
+  });
+});
+
+describe("the table of commands is what is enforced:", () => {
+  const rows = commandTable(crewCommands(""))
+    .split("\n")
+    .slice(2)
+    .map((line) => line.split(/(?<!\\) \| /))
+    .map(([usage = "", , needs = ""]) => [/!crew (\w+)/.exec(usage)?.[1] ?? "", needs.replace(/ \|$/, "")] as const);
+
+  /** What the words of the table ask of a person. */
+  function isMet(needs: string, level: Level | undefined, power: number, asked: boolean): boolean {
+    const [, steering = needs] = needs.split("; to set them ");
+    const has = (wanted: Level): boolean => atLeast(level, wanted);
+    switch (steering) {
+      case "`supervise` (`task` for who asked), power level 50":
+        return power >= 50 && (has("supervise") || (asked && has("task")));
+      case "`supervise` and power level 50":
+        return power >= 50 && has("supervise");
+      // Further on the question itself decides.
+      case "whoever may answer the question":
+        return has("talk");
+      default:
+        return has(/^`(\w+)`$/.exec(steering)?.[1] as Level);
+    }
+  }
+
+  test.each(rows)("!crew %s needs %s", (name, needs) => {
+    for (const level of [undefined, ...levels])
+      for (const power of [49, 50])
+        for (const asked of [true, false]) {
+          const asker = asked ? anna : boss;
+          const crew = new Map([planner, bo, rae].map((agent) => [agent.user, agent]));
+          const permissions = { [boss]: "admin" as const, ...(level === undefined ? {} : { [anna]: level }) };
+          const scene = new Scene({}, { permissions, crew });
+          scene.enter([anna, boss], [bot, ...crew.keys()], { power: { users: { [bot]: 100, [anna]: power } } });
+          scene.put({ kind: "taskOpened", seed: { number: 1, title: "T", brief: "", asker } });
+          const { notes } = scene.say(`!crew ${name} one`, { sender: anna });
+          const isRefused = notes.some(({ kind }) => kind === "refused");
+          expect({ level, power, asked, isRefused }).toEqual({
+            level,
+            power,
+            asked,
+            isRefused: !isMet(needs, level, power, asked),
+          });
+        }
+  });
+
+  test("has a row for each command", () => {
+    expect(rows.map(([name]) => name)).toEqual(crewCommands("").map(({ name }) => name));
   });
 });
