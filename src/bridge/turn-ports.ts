@@ -10,7 +10,7 @@ import { networkTool } from "../core/policy.ts";
 import type { Action } from "../core/tasks/actions.ts";
 import type { TurnPorts } from "../crew/ports.ts";
 import type { Files, FileTurn } from "../files/files.ts";
-import { pathInCommit } from "../files/paths.ts";
+import { leadsOut, pathInCommit } from "../files/paths.ts";
 import type { Homeserver } from "../matrix/homeserver.ts";
 import type { Messenger } from "../matrix/messenger.ts";
 import type { Rooms } from "../rooms/rooms.ts";
@@ -103,6 +103,22 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
     }
   }
 
+  /** A path that leads out is refused by the files themselves; that it was tried is written down. */
+  async function noteWayOut(
+    room: RoomId,
+    effect: RunTurn,
+    call: EffectId,
+    request: FileRequest,
+    text: string,
+  ): Promise<void> {
+    const [first = ""] = text.split("\n", 1);
+    if (request.kind === "run" || !first.startsWith("Not ") || !first.includes(leadsOut)) return;
+    const { session, turn } = effect;
+    const { tool, about } = whatOf(request, request.path);
+    const because = "outside the task's folder";
+    await rooms.put(room, { kind: "useRefused", session, turn, call, tool, about, because });
+  }
+
   return {
     async speaks(room, effect, text) {
       const { session, turn } = effect;
@@ -162,7 +178,10 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
       const turn = fileTurn(effect);
       if (changes(request) || options.hasRuleFor(fileTools[request.kind])) {
         const about = await aboutOf(room, turn, request);
-        if ("refused" in about) return about.refused;
+        if ("refused" in about) {
+          await noteWayOut(room, effect, call, request, about.refused);
+          return about.refused;
+        }
         const large = request.kind === "delete" && (await options.files.isLarge(room, turn, request.path));
         const use = { ...whatOf(request, about.path), ...(large ? { large, details: largeText(about.path) } : {}) };
         const reply = await permit(room, effect, call, use);
@@ -174,6 +193,7 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
         return permit(room, effect, `${call}:${host}` as EffectId, use);
       });
       const text = await options.files.use(room, turn, request, reach.may, AbortSignal.any([wanted, signal]));
+      await noteWayOut(room, effect, call, request, text);
       return [text, ...(await reach.told())].join("\n");
     },
 

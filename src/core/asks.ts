@@ -8,7 +8,7 @@
  *
  * This file asks; `answers.ts` takes the answers.
  */
-import { inThread } from "./placement.ts";
+import { inThread, originOf } from "./placement.ts";
 import type { DayScope } from "./budget.ts";
 import type { Draft } from "./draft.ts";
 import type { AgentId, EffectId, EventId, TurnId, UserId } from "./ids.ts";
@@ -174,6 +174,7 @@ export function ask(draft: Draft, question: Question): Ask {
     kind: "approval",
     what: `${matter.kind} asked`,
     ...whoAsks(draft, open),
+    ...("session" in matter ? originOf(draft.state.sessions[matter.session] ?? {}) : {}),
     detail: askedLine(open),
   });
   return open;

@@ -13,7 +13,7 @@ import { comesEarly, withEarly } from "./early.ts";
 import { acl, isHeard, moderated } from "./moderation.ts";
 import { done, failed, recalled, turnEnded, turnSpeaks, used } from "./outcome.ts";
 import { edit, message, reaction, redaction } from "./people.ts";
-import { leaveWanted, permit } from "./permits.ts";
+import { leaveWanted, permit, useRefused } from "./permits.ts";
 import { isHeldBack } from "./read-only.ts";
 import type { RoomRecord } from "./record.ts";
 import { act } from "./tasks/act.ts";
@@ -145,6 +145,8 @@ function ownInput(draft: Draft, input: OwnInput): void {
       return filesTrouble(draft, input);
     case "permit":
       return permit(draft, input);
+    case "useRefused":
+      return useRefused(draft, input);
     case "leaveWanted":
       return leaveWanted(draft, input);
     case "overwritten":

@@ -198,6 +198,16 @@ export type OwnInput =
       /** So much that a person is asked even where a rule allows it. */
       readonly large?: boolean;
     }
+  /** The files refused what a tool was to do, whatever the policy says. */
+  | {
+      readonly kind: "useRefused";
+      readonly session: string;
+      readonly turn: TurnId;
+      readonly call: EffectId;
+      readonly tool: string;
+      readonly about: string;
+      readonly because: string;
+    }
   /** A runtime asks for leave in a running turn, and waits. The reply is `allow`, `deny`, or {@link leaveAsked}. */
   | {
       readonly kind: "leaveWanted";

@@ -12,7 +12,7 @@ import { type Answer, ask, type Ask, type AskMatter } from "./asks.ts";
 import type { Draft } from "./draft.ts";
 import type { AgentId, EffectId, TurnId } from "./ids.ts";
 import { leaveAsked, type OwnInput } from "./input.ts";
-import { inThread } from "./placement.ts";
+import { inThread, originOf } from "./placement.ts";
 import { addGrant, dropGrant, judgeUse, networkTool, type PolicyDecision, runtimeTool } from "./policy.ts";
 import { putSession, sessionOfTurn } from "./turns.ts";
 import { code, fenced } from "./verbatim.ts";
@@ -105,8 +105,16 @@ function write(
     detail: about,
     because,
     call,
+    ...originOf(draft.state.sessions[session] ?? {}),
     ...(subtask === undefined ? {} : { subtask }),
   });
+}
+
+/** An agent wanted something that no rule and no person can let in. */
+export function useRefused(draft: Draft, input: Extract<OwnInput, { kind: "useRefused" }>): void {
+  const session = sessionOfTurn(draft, input.session, input.turn);
+  const member = session && memberById(draft.world, session.agent);
+  if (member !== undefined) write(draft, "refusal", input, member, { because: input.because });
 }
 
 /** The subtask in whose thread a session is. */

@@ -12,3 +12,10 @@ export function inThread({ thread }: { readonly thread?: EventId | undefined }):
 export function markOf({ agent, running }: Session & { readonly running: RunningTurn }): TurnMark {
   return { agent, turn: running.id, hops: running.hops };
 }
+
+/** The Matrix event that a turn came from: what a person said last in it, else the root of the thread where it works. */
+export function originOf({ thread, running }: Pick<Session, "thread" | "running">): { readonly event?: EventId } {
+  const said = running?.messages.findLast(({ cause }) => cause.startsWith("$"))?.cause as EventId | undefined;
+  const event = said ?? thread;
+  return event === undefined ? {} : { event };
+}

@@ -25,7 +25,7 @@ const pathBytes = 3_000;
 /** As many as Linux follows. */
 const mostLinks = 40;
 
-const leadsOut = "it leads out of the task's files";
+export const leadsOut = "it leads out of the task's files";
 
 function refused(path: string, reason: string): CrewError {
   return new CrewError("FILE_REFUSED", { path: path.length > 200 ? `${path.slice(0, 200)}…` : path, reason });

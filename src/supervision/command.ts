@@ -14,6 +14,8 @@ export interface Command {
   readonly level: Level;
   /** Whether it steers agents: then its sender must be one who may steer in this room. */
   readonly steers: "no" | "always" | "with words";
+  /** Set when it does not steer, and yet needs the power to steer in this room. */
+  readonly power?: true;
   /** Set when it only makes sense in a task room. */
   readonly inTask?: boolean;
   /** Who may give it, for the docs, where the command itself decides. */

@@ -58,7 +58,8 @@ export function commandRunner(commands: readonly Command[]): World["command"] {
       return;
     }
     const steers = isSteering(command, words);
-    if (steers && !maySteer(draft, by)) {
+    const isWeak = command.power === true && powerOf(draft.state, by) < steeringPower;
+    if (isWeak || (steers && !maySteer(draft, by))) {
       refuse(draft, message, { ...obstacle(draft, by, what), what, each: what });
       return;
     }
@@ -113,14 +114,14 @@ export function commandTable(commands: readonly Command[]): string {
   return ["| command | what it does | needs |", "| --- | --- | --- |", ...rows].join("\n");
 }
 
-function needs({ level, steers, who }: Command): string {
+function needs({ level, steers, who, power: required }: Command): string {
   if (who !== undefined) return who;
   const power = `power level ${steeringPower}`;
   const steering =
     level === "supervise" ? `\`supervise\` and ${power}` : `\`supervise\` (\`task\` for who asked), ${power}`;
   switch (steers) {
     case "no":
-      return `\`${level}\``;
+      return `\`${level}\`${required === true ? ` and ${power}` : ""}`;
     case "always":
       return steering;
     case "with words":

@@ -5,7 +5,6 @@ import type { Message } from "../core/input.ts";
 import { agentsHere } from "../core/listening.ts";
 import { dismiss } from "../core/membership.ts";
 import { stopTurns } from "../core/people.ts";
-import { powerOf, steeringPower } from "../core/power.ts";
 import type { CrewMember } from "../core/world.ts";
 import { type Command, findAgent, quoted } from "./command.ts";
 
@@ -34,7 +33,7 @@ export function talkCommands(version: string): readonly Command[] {
       help: "Has an agent leave this room, as if you had removed it: also where no client can, in a direct chat.",
       level: "talk",
       steers: "no",
-      who: `\`talk\` and power level ${steeringPower}`,
+      power: true,
       run: sendAway,
     },
     {
@@ -81,8 +80,6 @@ function describe(draft: Draft, member: CrewMember): string {
 }
 
 function sendAway(draft: Draft, message: Message, words: string): string {
-  if (powerOf(draft.state, message.sender) < steeringPower)
-    return `\`!crew dismiss\` needs power level ${steeringPower} in this room.`;
   const here = agentsHere(draft.world, draft.state);
   const word = words.trim();
   const [only] = here.length === 1 ? here : [];

@@ -135,6 +135,18 @@ test("what an agent asks of its files goes to the files, as the agent in the thr
   expect(asked).toEqual([[room, { agent: "ada", thread, turn: "t1" }, request]]);
 });
 
+test("what the files refuse as outside is written down, also where looking leaves no trace", async () => {
+  const answers = [
+    "Not read: ../../etc/passwd cannot be used: it leads out of the task's files.",
+    "Not read: there is no a.txt.",
+  ];
+  const { ports, inputs } = portsWith({ files: { ...noFiles, use: async () => answers.shift() ?? "" } });
+  for (const path of ["../../etc/passwd", "a.txt"])
+    await ports.files(room, effect, call, { kind: "read", path }, new AbortController().signal);
+  const facts = { tool: "read_file", about: "../../etc/passwd", because: "outside the task's folder" };
+  expect(inputs).toEqual([{ kind: "useRefused", session: effect.session, turn: effect.turn, call, ...facts }]);
+});
+
 test("what a command wants to reach is decided in the lane, and what was not reached is told with its result", async () => {
   const { ports, inputs } = portsWith({
     files: {
@@ -202,10 +214,11 @@ test("where a rule speaks of a tool, its links are followed first, and a path th
   });
   const { signal } = new AbortController();
   expect(await ports.files(room, effect, call, { kind: "read", path: "out" }, signal)).toContain("leads out");
-  expect(inputs).toEqual([]);
+  const isTold = { kind: "useRefused", tool: "read_file", about: "out", because: "outside the task's folder" };
+  expect(inputs).toMatchObject([isTold]);
   expect(used).toEqual([]);
   await ports.files(room, effect, call, { kind: "read", path: "key" }, signal);
-  expect(inputs).toMatchObject([{ tool: "read_file", about: "read secrets/key" }]);
+  expect(inputs).toMatchObject([isTold, { kind: "permit", tool: "read_file", about: "read secrets/key" }]);
   expect(used).toEqual(["read"]);
 });
 

@@ -167,6 +167,52 @@ const acts: readonly Act[] = [
     { kind: "approval", what: "plan answered", by: boss },
   ],
   [
+    "a tool that an agent uses for a person",
+    () => {
+      const scene = chat();
+      const { event } = works(scene);
+      const { session, turn } = defined(scene.turns[0]);
+      const use = { session, turn, call: "call" as EffectId, tool: "run_command", about: "ls" };
+      scene.put({ kind: "permit", ...use });
+      return [scene, event];
+    },
+    { kind: "tool", what: "run_command", by: ada.id, because: "default", call: "call" as EffectId },
+  ],
+  [
+    "a path that leads out of the files",
+    () => {
+      const scene = chat();
+      const { event } = works(scene);
+      const { session, turn } = defined(scene.turns[0]);
+      const use = { session, turn, call: "call" as EffectId, tool: "read_file", about: "../x", because: "outside" };
+      scene.put({ kind: "useRefused", ...use });
+      return [scene, event];
+    },
+    { kind: "refusal", what: "read_file", by: ada.id, detail: "../x", because: "outside" },
+  ],
+  [
+    "an action on a task, of the subtask's thread that it came from",
+    () => {
+      const scene = new TaskScene({ crew: [planner, bo, rae] });
+      scene.plan(spec("one"));
+      scene.act(bo, { kind: "submit", subtask: "one", summary: "done" });
+      return [scene, scene.subtask("one").thread];
+    },
+    { kind: "action", what: "submit_work", by: bo.id, subtask: "one" },
+  ],
+  [
+    "a question of an agent",
+    () => {
+      const scene = chat();
+      const { event } = works(scene);
+      const { session, turn } = defined(scene.turns[0]);
+      const action = { kind: "ask", question: "Tabs?", options: [] } as const;
+      scene.put({ kind: "act", session, turn, call: "call" as EffectId, action });
+      return [scene, event];
+    },
+    { kind: "approval", what: "question asked", by: ada.id },
+  ],
+  [
     "a file that a person hands in",
     () => {
       const scene = new TaskScene({ crew: [planner, bo, rae] });

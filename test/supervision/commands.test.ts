@@ -155,6 +155,8 @@ describe("the table of commands is what is enforced:", () => {
         return power >= 50 && (has("supervise") || (asked && has("task")));
       case "`supervise` and power level 50":
         return power >= 50 && has("supervise");
+      case "`talk` and power level 50":
+        return power >= 50 && has("talk");
       // Further on the question itself decides.
       case "whoever may answer the question":
         return has("talk");

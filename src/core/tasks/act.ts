@@ -2,7 +2,7 @@
  * Actions of agents on the task (their tools). Each is checked here, in code: the role, the ownership, the state, the
  * epoch of the lease, the version. A refusal says what would be allowed.
  */
-import { inThread, markOf } from "../placement.ts";
+import { inThread, markOf, originOf } from "../placement.ts";
 import { ask } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import { idFrom } from "../draft.ts";
@@ -42,7 +42,7 @@ export function act(draft: Draft, input: Act): void {
   const reply = refusal ?? decideAction(draft, input, member, session);
   draft.reply = reply;
   if (input.action.kind === "look") return;
-  if (refusal === undefined) written(draft, input, member, reply);
+  if (refusal === undefined) written(draft, input, session, member, reply);
   // Read again: the action may have changed the session, or ended it.
   const now = draft.state.sessions[input.session];
   if (now?.running?.id !== input.turn) return;
@@ -69,7 +69,13 @@ function notPermitted(draft: Draft, { session, turn, call, action }: Act, member
 }
 
 /** For the audit: what an agent did to the task, or was kept from doing. Progress is only talk. */
-function written(draft: Draft, { call, action }: Act, member: CrewMember, reply: string): void {
+function written(
+  draft: Draft,
+  { call, action }: Act,
+  session: Acting["session"],
+  member: CrewMember,
+  reply: string,
+): void {
   if (action.kind === "progress") return;
   const isRefused = reply.startsWith("Not ");
   draft.audit({
@@ -79,6 +85,7 @@ function written(draft: Draft, { call, action }: Act, member: CrewMember, reply:
     detail: isRefused ? reply : detailOf(action),
     ...("subtask" in action ? { subtask: action.subtask } : {}),
     call,
+    ...originOf(session),
   });
 }
 
