@@ -193,13 +193,17 @@ export function createDoers(parts: DoersOptions): Doers {
     publish: (room, effect, signal) => parts.filing().publish(room, effect, signal),
 
     recall: async (room, effect, signal) => {
-      const { id, limit, agent, what, everywhere } = effect;
+      const { id, limit, agent, what, everywhere, task } = effect;
       const { hq } = await until(parts.settling().headquarters, signal);
       const entries: AuditEntry[] = [];
       const filter = {
         limit,
         newestFirst: true,
-        ...(everywhere && room === hq ? {} : { room }),
+        ...(everywhere && room === hq
+          ? {}
+          : task === undefined
+            ? { room }
+            : { task: task.number, since: task.created }),
         ...(agent === undefined ? {} : { agent }),
         ...(what === undefined ? {} : { kind: what }),
       };

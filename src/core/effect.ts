@@ -94,6 +94,8 @@ export interface Recall {
   readonly id: EffectId;
   /** The newest of this room's entries. */
   readonly limit: number;
+  /** In a task's room: those of the task, also from the rooms that this one has replaced. */
+  readonly task?: { readonly number: number; readonly created: number };
   readonly agent?: AgentId;
   readonly what?: AuditKind;
   /** In HQ: of all rooms. */

@@ -44,7 +44,7 @@ export class StoredAuditReader implements AuditReader {
         yield found;
         if (--left <= 0) return;
       }
-      if (filter.newestFirst === true && isFirstOf(filter.room, found.entry)) return;
+      if (filter.newestFirst === true && isEnough(filter, found)) return;
     }
   }
 
@@ -168,9 +168,13 @@ function wrong(found: ChainedEntry, n: number, end: ChainEnd, last: ReadonlyMap<
   return undefined;
 }
 
-/** Before it nothing comes of its room: the log is long, and most rooms are not. */
-function isFirstOf(room: RoomId | undefined, entry: AuditEntry): boolean {
-  return room !== undefined && entry.room === room && entry.seq === 1;
+/** A clock that is set back further than that hides entries from who looks for those of a time. */
+const clockSlackMs = 3_600_000;
+
+/** Nothing that fits is older: the log is long, and most rooms and tasks are not. */
+function isEnough({ room, since }: AuditFilter, { at, entry }: ChainedEntry): boolean {
+  if (room !== undefined && entry.room === room && entry.seq === 1) return true;
+  return since !== undefined && at < since - clockSlackMs;
 }
 
 function fits({ task, room, kind, by, agent, ts }: AuditEntry, filter: AuditFilter): boolean {

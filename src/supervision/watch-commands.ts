@@ -58,10 +58,12 @@ export const auditCommand: Command = {
       return `I know no agent and no kind ${quoted(named)}. Kinds: ${auditKinds.join(", ")}.`;
     // In HQ, and only for those who supervise: what happened elsewhere.
     const everywhere = may(draft, message.sender, "supervise");
+    const { task } = draft.state;
     draft.emit({
       kind: "recall",
       id: `${message.event}:audit` as EffectId,
       limit: Math.min(auditLimit, Math.max(1, Number(count ?? auditLimit))),
+      ...(task === undefined ? {} : { task: { number: task.number, created: task.created } }),
       ...(member === undefined ? {} : { agent: member.id }),
       ...(kind === undefined ? {} : { what: kind }),
       everywhere,

@@ -7,6 +7,7 @@ import type { RoomRecord } from "../../src/core/record.ts";
 import { emptyRoom, type RoomState } from "../../src/core/room.ts";
 import { HomeserverError } from "../../src/matrix/homeserver-error.ts";
 import { createMetrics } from "../../src/observe/metrics.ts";
+import type { AuditFilter, AuditReader } from "../../src/journal/journal.ts";
 import type { Doers } from "../../src/rooms/dispatcher.ts";
 import { Rooms } from "../../src/rooms/rooms.ts";
 import { ada, anna, bot, event, room, Scene, server, world } from "../core/scene.ts";
@@ -285,4 +286,31 @@ test("questions go along to the room that replaces theirs, each once, with who a
     ["budget", 3_600_000],
     ["question", 3_600_000],
   ]);
+});
+
+test("what the audit log is asked for is of this room, of its task also before an upgrade, or in HQ of all rooms", async () => {
+  const { rooms } = asked();
+  const filters: (AuditFilter | undefined)[] = [];
+  const read: AuditReader["read"] = (filter) => {
+    filters.push(filter);
+    return (async function* () {})();
+  };
+  const parts: Partial<DoersOptions> = {
+    settling: () => ({ headquarters: Promise.resolve({ space, hq }) }),
+    audit: () => ({ read }),
+  };
+  const doers = doersOf(rooms, {}, parts);
+  const recall = {
+    kind: "recall",
+    id: "$asked:audit" as EffectId,
+    limit: 5,
+    asked: { event: event("asked"), by: anna },
+  } as const;
+  const { signal } = new AbortController();
+  await doers.recall(room, { ...recall, everywhere: false }, signal);
+  await doers.recall(made, { ...recall, everywhere: true, task: { number: 7, created: 1_000 } }, signal);
+  await doers.recall(hq, { ...recall, everywhere: true }, signal);
+  await doers.recall(hq, { ...recall, everywhere: false }, signal);
+  const newest = { limit: 5, newestFirst: true };
+  expect(filters).toEqual([{ ...newest, room }, { ...newest, task: 7, since: 1_000 }, newest, { ...newest, room: hq }]);
 });

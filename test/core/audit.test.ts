@@ -248,6 +248,17 @@ describe("what only tells, or is in nobody's way, leaves no trace:", () => {
   });
 });
 
+test("!crew audit asks for what is of the task, in its room", () => {
+  const scene = new TaskScene({ crew: [planner, bo, rae] });
+  scene.say("!crew audit 3 bo tool", { sender: boss });
+  const task = { number: 7, created: scene.task.created };
+  expect(scene.due("recall")).toMatchObject([{ limit: 3, agent: bo.id, what: "tool", everywhere: true, task }]);
+  const other = chat();
+  other.say("!crew audit");
+  expect(other.due("recall")).toMatchObject([{ limit: 20, everywhere: false }]);
+  expect(other.due("recall")[0]).not.toHaveProperty("task");
+});
+
 test("somebody who is told how to use the bot has been refused nothing: a refusal is told later all the same", () => {
   const scene = new Scene({}, { permissions: { [anna]: "observe" } });
   scene.enter([anna], [bot]);

@@ -188,6 +188,19 @@ for (const kind of storeKinds) {
         expect(await seqs(journal.audit, { ...newest, room: kitchen, limit: 302 })).toHaveLength(302);
       });
 
+      test("reads back to the beginning of a time, and no further", async () => {
+        const hour = 3_600_000;
+        let now = 0;
+        await using journal = await open(await store.fresh(), { now: () => now });
+        for (const [index, at] of [1, 2, 9, 10].entries()) {
+          now = at * hour;
+          await journal.audit.append([entry(index + 1, { ts: index === 0 ? 9 * hour : now })]);
+        }
+        // The first says that it is as new as the third; nobody reads as far back as where it stands.
+        expect(await seqs(journal.audit, { newestFirst: true, since: 9 * hour })).toEqual([4, 3]);
+        expect(await seqs(journal.audit, { since: 9 * hour })).toEqual([1, 3, 4]);
+      });
+
       test("is read and verified beside a bridge that runs and goes on, without its lock", async () => {
         const url = await store.fresh();
         await using journal = await open(url);
