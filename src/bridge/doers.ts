@@ -36,7 +36,7 @@ export interface DoersOptions {
 }
 
 /** What goes on in the room that replaces another. */
-type Moved = Pick<Joined, "task" | "asks" | "away"> & { readonly carried: readonly Carried[] };
+type Moved = Pick<Joined, "task" | "asks" | "away" | "breaker"> & { readonly carried: readonly Carried[] };
 
 /** A room may be replaced as often as that while the bridge runs; it finds the newest one by its address when it starts. */
 const mostMoves = 20;
@@ -66,11 +66,12 @@ export function createDoers(parts: DoersOptions): Doers {
   const bot = botUserId(server);
   /** An agent's questions go with the agent, the others with the bot, who joins first. */
   const asker = ({ matter }: Ask): UserId => ("agent" in matter ? agentUserId(matter.agent, server) : bot);
-  const movedBy = ({ carried, asks = [], task, away }: Follow, { user }: Joined): Moved => ({
+  const movedBy = ({ carried, asks = [], task, away, breaker }: Follow, { user }: Joined): Moved => ({
     carried: carried.filter(({ agent }) => agentUserId(agent, server) === user),
     asks: asks.filter((ask) => asker(ask) === user),
     ...(task === undefined ? {} : { task }),
     ...(away === undefined ? {} : { away }),
+    ...(breaker === undefined ? {} : { breaker }),
   });
   /** Invited to the successor of a room that is just being left: both rooms name each other. */
   const movedTo = (room: RoomId, joined: Joined): Moved => {

@@ -7,6 +7,7 @@ import type { Ask } from "./asks.ts";
 import type { AgentId, EffectId, EventId, RoomId, SessionId, TurnId, UserId } from "./ids.ts";
 import type { DayScope } from "./budget.ts";
 import type { FilesJobEffect, MediaFile, PublishCommit } from "./files.ts";
+import type { Breaker } from "./room.ts";
 import type { Task, Work } from "./tasks/task.ts";
 
 /** The message that an edit replaces: a known event, or one that an effect before it in the outbox will make. */
@@ -156,6 +157,8 @@ export interface Follow {
   readonly task?: Task;
   /** Agents that were removed here: they stay away there as well, until a person wants them back. */
   readonly away?: readonly UserId[];
+  /** Set when it was open: it stays so there, with what it holds. */
+  readonly breaker?: Breaker;
 }
 
 /** A file that came with a message. Fetched when its turn begins. */

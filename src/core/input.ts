@@ -8,6 +8,7 @@ import type { AttachmentRef, Carried, DayLimit } from "./effect.ts";
 import type { Bundle, Commit, FilesResult, HeldFile } from "./files.ts";
 import type { AgentId, CommitHash, EffectId, EventId, RoomId, TurnId, UserId } from "./ids.ts";
 import type { PowerLevels } from "./power.ts";
+import type { Breaker } from "./room.ts";
 import type { ServerAcl } from "./server-acl.ts";
 import type { Action } from "./tasks/actions.ts";
 import type { Task } from "./tasks/task.ts";
@@ -152,6 +153,8 @@ export type OwnInput =
       readonly task?: Task;
       /** Agents that were removed from the room that this one replaces. */
       readonly away?: readonly UserId[];
+      /** The breaker that was open in the room before. */
+      readonly breaker?: Breaker;
     }
   /** The first words of a turn are ready to be shown while it goes on. */
   | { readonly kind: "turnSpeaks"; readonly session: string; readonly turn: TurnId; readonly text: string }

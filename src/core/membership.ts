@@ -13,7 +13,7 @@ import { silenceOf } from "./silence.ts";
 import { may } from "./steering.ts";
 import { dropOnceOf } from "./policy.ts";
 import { maySpeak, powerOf, steeringPower } from "./power.ts";
-import { crowdLimit, type RoomState, type Seat } from "./room.ts";
+import { type Breaker, crowdLimit, type RoomState, type Seat } from "./room.ts";
 import { agentGone, personGone, taskRead } from "./tasks/hooks.ts";
 import { putSubtask } from "./tasks/ledger.ts";
 import { beginAll, conclude, newSession, putSession, sessionKey, takeBack } from "./turns.ts";
@@ -186,6 +186,10 @@ export function dismiss(draft: Draft, { user, id: agent }: CrewMember, by: UserI
  */
 export function joined(draft: Draft, input: Extract<OwnInput, { kind: "joined" }>): void {
   draft.gathering = true;
+  // Told with each of ours who comes; later ones must not undo what a person released meanwhile.
+  const isFirst = !Object.values(draft.state.seats).some(({ place }) => place === "joined");
+  const breaker = isFirst ? input.breaker : undefined;
+  if (breaker !== undefined) draft.set({ breaker });
   read(draft, input.snapshot);
   const before = draft.state;
   seat(draft, input.user, "joined");
@@ -196,6 +200,10 @@ export function joined(draft: Draft, input: Extract<OwnInput, { kind: "joined" }
     draft.say(`${input.user}:${draft.state.room}:late:${input.attempts}`, { as: input.user, text, style: "notice" });
   }
   tellEncrypted(draft);
+  if (breaker?.open !== undefined) {
+    const text = `🔌 The breaker is open here as in the room before: ${breaker.open.reason}. \`!crew release\` lets agents go on.`;
+    draft.notice(`${draft.state.room}:breaker`, text);
+  }
   relock(draft);
   release(draft, before);
 }
@@ -416,5 +424,12 @@ export function tombstone(draft: Draft, input: Tombstone): void {
     ...(asks.length === 0 ? {} : { asks }),
     ...(draft.state.task === undefined ? {} : { task: draft.state.task }),
     ...(away.length === 0 ? {} : { away }),
+    ...openBreaker(draft.state.breaker),
   });
+}
+
+/** Only a person releases it, and what it holds is not lost. The threads stay in the old room. */
+function openBreaker(breaker: Breaker): { readonly breaker?: Breaker } {
+  if (breaker.open === undefined) return {};
+  return { breaker: { ...breaker, held: breaker.held.map(({ to, message }) => ({ to, message })) } };
 }

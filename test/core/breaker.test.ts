@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { EffectId, UserId } from "../../src/core/ids.ts";
+import { asRoomId, type EffectId, type UserId } from "../../src/core/ids.ts";
 import { ada, anna, bo, boss, defined, Scene, stranger } from "./scene.ts";
 
 /** The turn that runs now calls the other agent, and ends. Returns what the tool said. */
@@ -82,6 +82,28 @@ describe("the breaker", () => {
     const { changed, reply } = scene.put(call);
     expect({ changed, reply }).toEqual({ changed: false, reply: "Sent." });
     expect(scene.turns.filter(({ agent }) => agent === "bo")).toHaveLength(1);
+  });
+
+  test("stays open in the room that replaces this one, with what it holds, until a person releases it there", () => {
+    const scene = setUp();
+    while (scene.turns.length > 0) callOther(scene);
+    const replacement = defined(asRoomId("!next:example.com"));
+    scene.put({ kind: "tombstone", event: scene.fresh(), sender: boss, ts: scene.now, replacement });
+    const { breaker } = defined(scene.due("follow")[0]);
+    const there = new Scene();
+    const members = [boss, ada.user, bo.user].map((who) => ({ user: who, membership: "join" as const }));
+    const snapshot = { version: "12", creators: [boss], power: {}, encrypted: false, members };
+    const join = (user: UserId): void => {
+      const joined = { kind: "joined", user, snapshot, missed: [], attempts: 1 } as const;
+      there.put(breaker === undefined ? joined : { ...joined, breaker });
+    };
+    join(ada.user);
+    expect(there.record.state.breaker.open?.reason).toContain("4 times in a row");
+    expect(there.says).toMatchObject([{ text: expect.stringContaining("breaker is open here") as string }]);
+    there.say("!crew release", { sender: boss });
+    expect(there.turns).toMatchObject([{ messages: [{ text: "your turn", hops: 0 }] }]);
+    join(bo.user);
+    expect(there.record.state.breaker.open).toBeUndefined();
   });
 
   describe("with agents of another bridge", () => {
