@@ -30,7 +30,10 @@ export function readLimit(words: string): Limits | undefined {
   const text = words
     .trim()
     .toLowerCase()
-    .replaceAll(/[ _,](?=\d{3})/g, "");
+    // Between groups of three, as in 1,500. Of `0,500` nobody knows whether it is half of one or five hundred.
+    .replaceAll(/(?<![\d.])[1-9]\d{0,2}(?:([ _,])\d{3})(?:\1\d{3})*(?!\d)/g, (number) =>
+      number.replaceAll(/[ _,]/g, ""),
+    );
   const tokens = /^(\d{1,9})(k|m)? ?tokens?$/.exec(text);
   if (tokens !== null) {
     const [, digits = "", unit] = tokens;

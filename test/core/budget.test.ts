@@ -9,6 +9,7 @@ import { nextDeadline } from "../../src/core/tasks/deadlines.ts";
 import { rebuiltTask } from "../../src/core/tasks/rebuild.ts";
 import type { World } from "../../src/core/world.ts";
 import { RoomRoster } from "../../src/rooms/roster.ts";
+import { readLimit } from "../../src/supervision/budget-commands.ts";
 import { ada, anna, bo, boss, bot, defined, Scene, server, world } from "./scene.ts";
 import { bo as worker, cy, planner, rae, spec, TaskScene, type TaskSceneOptions } from "./tasks/task-scene.ts";
 
@@ -591,6 +592,20 @@ test("sums never drift and limits hold, whatever comes in which order", () => {
     }),
     { numRuns: 60 },
   );
+});
+
+test.each([
+  ["1,500.50 usd", { microusd: 1_500_500_000 }],
+  ["1 500 000 tokens", { tokens: 1_500_000 }],
+  ["$0.000001", { microusd: 1 }],
+  ["500k tokens", { tokens: 500_000 }],
+  ["0,500 usd", undefined],
+  ["2,50 usd", undefined],
+  ["1,5000 tokens", undefined],
+  ["-5 usd", undefined],
+  ["0 tokens", undefined],
+])("%s is an amount that nobody can take for another", (words, limit) => {
+  expect(readLimit(words)).toEqual(limit);
 });
 
 test("a share is the larger one of both limits", () => {

@@ -78,3 +78,32 @@ test("agents' answers that mention each other wake nobody", async () => {
   expect(await saidBy(anna, room, bo)).toEqual([]);
   expect(rehearsal.requests.filter(({ scene }) => scene.agent === "bo" && /weather/.test(scene.last))).toEqual([]);
 });
+
+test("agents of another bridge are stopped like ours, whoever of both goes on", async () => {
+  const { crew } = shared.stage;
+  const ada = crew.agent("ada");
+  const [anna, sue, zed] = [
+    await shared.someone("anna"),
+    await shared.stage.person("sue"),
+    await shared.someone("zed"),
+  ];
+  const room = await shared.group(anna, [sue, zed], ["ada", "bo"]);
+  const says = (text: string, mark: number): Promise<string> =>
+    zed.send(room, "m.room.message", {
+      msgtype: "m.text",
+      body: text,
+      "m.mentions": { user_ids: [ada] },
+      "dev.crewroom.turn": { agent: "zed", turn: text, hops: mark },
+    });
+  await says("first", 0);
+  const answer = await anna.waitForMessage(room, /^ada heard: .*first/, { from: ada });
+  // So that the other bridge counts on.
+  expect(answer.content["dev.crewroom.turn"]).toMatchObject({ agent: "ada", hops: 1 });
+  await says("too late", hops);
+  expect((await sue.waitForMessage(room, /Breaker/)).text).toContain(`${hops} times in a row`);
+  await anna.mention(room, ada, "are you there?");
+  await anna.waitForMessage(room, /are you there/, { from: ada });
+  await anna.setPowerLevel(room, sue.userId, 50);
+  await sue.say(room, "!crew release");
+  await anna.waitForMessage(room, /^ada heard: .*too late/, { from: ada });
+});
