@@ -100,8 +100,9 @@ describe("crewroom audit", () => {
     const args = [main, "audit", "--config", desk.path("crewroom.yaml"), "--json"];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.destroy();
-    const [err, [code]] = await Promise.all([text(child.stderr), once(child, "exit")]);
-    expect({ code: code as unknown, err }).toEqual({ code: 0, err: "" });
+    const exit = once(child, "exit") as Promise<[number | null]>;
+    const [err, [code]] = await Promise.all([text(child.stderr), exit]);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
   });
 
   it("waits for who reads it", async () => {
