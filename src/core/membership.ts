@@ -10,7 +10,7 @@ import { agentsHere } from "./listening.ts";
 import { moderated, personRemoved } from "./moderation.ts";
 import { relock, release } from "./read-only.ts";
 import { silenceOf } from "./silence.ts";
-import { may } from "./steering.ts";
+import { markOnce, may } from "./steering.ts";
 import { dropOnceOf } from "./policy.ts";
 import { maySpeak, powerOf, steeringPower } from "./power.ts";
 import { type Breaker, crowdLimit, type RoomState, type Seat } from "./room.ts";
@@ -93,14 +93,16 @@ function invited(draft: Draft, input: Member): void {
       ? "A moderation rule keeps me from working for you."
       : "Only people whom the operator has named may invite me. Please ask the operator for the permission talk.";
     const agent = draft.world.crew.get(input.user)?.id;
-    draft.audit({
-      kind: "refusal",
-      what: "invite",
-      by: input.sender,
-      because: isSilenced ? "moderation" : "level talk",
-      event: input.event,
-      ...(agent === undefined ? {} : { agent }),
-    });
+    // Who invites again and again is refused each time, and written down once.
+    if (markOnce(draft, `invite ${input.sender}`))
+      draft.audit({
+        kind: "refusal",
+        what: "invite",
+        by: input.sender,
+        because: isSilenced ? "moderation" : "level talk",
+        event: input.event,
+        ...(agent === undefined ? {} : { agent }),
+      });
     draft.emit({
       kind: "leave",
       id: `${input.event}:refused` as EffectId,

@@ -9,8 +9,7 @@ import type { EffectId, EventId } from "./ids.ts";
 import type { Edit, Message, Reaction, Redaction } from "./input.ts";
 import { editOf, redactOf } from "./moderation.ts";
 import { addressees, agentsHere, authorOf } from "./listening.ts";
-import { refusedLimit } from "./room.ts";
-import { may, refuse } from "./steering.ts";
+import { markOnce, may, refuse } from "./steering.ts";
 import { fileDropped, fileWithdrawn } from "./tasks/files.ts";
 import { wordsForTask } from "./tasks/hooks.ts";
 import type { Session } from "./room.ts";
@@ -77,9 +76,7 @@ function explain(draft: Draft, input: Message): void {
   const [agent] = draft.world.crew.keys();
   const chat = agent === undefined ? "" : ` To talk with an agent, start a direct chat with one, for example ${agent}.`;
   // Nothing was refused: a later refusal is told all the same.
-  const mark = `explained ${input.sender}`;
-  if (draft.state.refused.includes(mark)) return;
-  draft.set({ refused: [...draft.state.refused, mark].slice(-refusedLimit) });
+  if (!markOnce(draft, `explained ${input.sender}`)) return;
   const text = `I only understand commands: \`!crew help\` lists them.${chat}`;
   draft.notice(`${input.event}:refused`, text, { mentions: [input.sender], ...inThread(input) });
 }

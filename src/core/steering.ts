@@ -43,6 +43,14 @@ export interface Refusal {
   readonly each?: string;
 }
 
+/** Whether something happens here for the first time, as far back as is remembered. */
+export function markOnce(draft: Draft, mark: string): boolean {
+  const { refused } = draft.state;
+  if (refused.includes(mark)) return false;
+  draft.set({ refused: [...refused, mark].slice(-refusedLimit) });
+  return true;
+}
+
 /** Says once, politely, that something does not work here. Later attempts are passed over in silence. */
 export function refuse(
   draft: Draft,
@@ -51,10 +59,9 @@ export function refuse(
 ): void {
   draft.notes.push({ kind: "refused", user: sender });
   const mark = each === undefined ? sender : `${each} ${sender}`;
-  if (draft.state.refused.includes(mark)) return;
   // Later attempts are passed over without a trace: a stranger cannot fill the log.
+  if (!markOnce(draft, mark)) return;
   draft.audit({ kind: "refusal", what, by: sender, detail: text, event, because });
-  draft.set({ refused: [...draft.state.refused, mark].slice(-refusedLimit) });
   const placed = { style: "notice" as const, mentions: [sender], ...inThread({ thread }) };
   if (as === undefined) draft.notice(`${event}:refused`, text, placed);
   else draft.say(`${event}:refused`, { as, text, ...placed });

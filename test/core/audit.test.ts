@@ -284,6 +284,14 @@ test("a person who has a permission but not the power is told once for each comm
   ]);
 });
 
+test("a stranger who invites an agent again and again is refused each time, and fills no log", () => {
+  const scene = new Scene();
+  const invite = { kind: "member", sender: stranger, user: ada.user, membership: "invite", direct: true } as const;
+  for (const _time of [1, 2, 3]) scene.put({ ...invite, event: scene.fresh("invite"), ts: scene.now });
+  expect(scene.due("leave")).toHaveLength(3);
+  expect(entries(scene)).toMatchObject([{ kind: "refusal", what: "invite", by: stranger, because: "level talk" }]);
+});
+
 describe("a correction", () => {
   const edit = (scene: Scene, target: EventId, sender: UserId): void => {
     scene.put({ kind: "edit", event: scene.fresh(), sender, ts: scene.now, target, text: "do evil" });
