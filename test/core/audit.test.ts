@@ -135,11 +135,11 @@ const acts: readonly Act[] = [
     "a budget that is set",
     () => {
       const scene = new TaskScene({ crew: [planner, bo, rae] });
-      const said = scene.message("!crew budget 5 usd", { sender: boss });
+      const said = scene.message("!crew budget 5k tokens", { sender: boss });
       scene.put(said);
       return [scene, said.event];
     },
-    { kind: "budget", what: "set", by: boss, detail: "$5.00" },
+    { kind: "budget", what: "set", by: boss, detail: "5 000 tokens" },
   ],
   [
     "an answer about a task's budget",

@@ -193,7 +193,7 @@ describe("a task's budget", () => {
   });
 
   test("is set by a command, which also lets a task go on that had used it up", () => {
-    const scene = taskWith({ tokens: 1_000, microusd: 5_000_000 });
+    const scene = taskWith({ tokens: 1_000, microusd: 5_000_000 }, { prices: { default: price } });
     scene.end(worker, "a", "answered", 1_000);
     scene.deliver();
     scene.command("budget 900 tokens");
@@ -209,6 +209,21 @@ describe("a task's budget", () => {
     scene.say("!crew budget 9 usd", { sender: anna });
     expect(scene.task.budget?.now.microusd).toBe(2_500_000);
     expect(budgetAudits(scene).filter((what) => what === "set")).toHaveLength(3);
+  });
+
+  test("of money is not set where nothing counts money, and says what it leaves out", () => {
+    const none = taskWith({ tokens: 1_000 });
+    none.command("budget 5 usd");
+    expect(none.gone.at(-1)).toMatchObject({ text: expect.stringContaining("Money is not counted here") as string });
+    expect(none.task.budget).toBeUndefined();
+    expect(budgetAudits(none)).toEqual([]);
+    const free = { ...worker, model: "home" };
+    const some = taskWith({ tokens: 1_000 }, { prices: { default: price } }, [planner, free, rae]);
+    some.command("budget 5 usd");
+    expect(some.gone.findLast(({ kind }) => kind === "say")).toMatchObject({
+      text: expect.stringContaining("no price: `home`.") as string,
+    });
+    expect(some.task.budget?.now).toEqual({ tokens: 1_000, microusd: 5_000_000 });
   });
 
   test("does not pause a task that is done but for a person's word, unless that is no", () => {

@@ -10,6 +10,7 @@ import { amounts, type Limits, nextExtra, raisedBy, shareOf, sumOf, usedText } f
 import type { Draft } from "../draft.ts";
 import type { Message } from "../input.ts";
 import { beginAll } from "../turns.ts";
+import { code } from "../verbatim.ts";
 import { askForPlan } from "./advance.ts";
 import { isClosed, taskStateOf } from "./derive.ts";
 import { clearTask, patrolled, putTask } from "./ledger.ts";
@@ -111,6 +112,10 @@ type Wish = Pick<Message, "sender" | "event">;
 export function setBudget(draft: Draft, { sender: by, event }: Wish, limit: Limits): string {
   const { task } = draft.state;
   if (task === undefined || isClosed(task)) return "There is no open task here.";
+  const { priced, unpriced } = modelsOf(draft);
+  // The same in the config does not pass its check.
+  if (limit.microusd !== undefined && priced.length === 0)
+    return "Money is not counted here: no model of the crew has a price in the config. Set tokens, like `!crew budget 500000 tokens`.";
   const each = { ...taskLimits(draft), ...limit };
   draft.audit({ kind: "budget", what: "set", by, detail: amounts(each), event });
   const open = openBudgetAsk(draft);
@@ -124,5 +129,17 @@ export function setBudget(draft: Draft, { sender: by, event }: Wish, limit: Limi
     goOn(draft, { each, now: each });
   }
   const left = isEnough ? "" : " That is used up already.";
-  return `The budget of this task is now ${amounts(each)}.${left}`;
+  const free = limit.microusd === undefined || unpriced.length === 0 ? "" : ` ${notCounted(unpriced)}`;
+  return `The budget of this task is now ${amounts(each)}.${left}${free}`;
+}
+
+function notCounted(models: readonly string[]): string {
+  return `What these models use is not in it, since they have no price: ${models.map((model) => code(model)).join(", ")}.`;
+}
+
+/** The models of the crew, with and without a price. */
+function modelsOf({ world }: Pick<Draft, "world">): { readonly priced: string[]; readonly unpriced: string[] } {
+  const models = [...new Set([...world.crew.values()].map(({ model }) => model))];
+  const hasPrice = (model: string): boolean => Object.hasOwn(world.budgets.prices, model);
+  return { priced: models.filter(hasPrice), unpriced: models.filter((model) => !hasPrice(model)) };
 }
