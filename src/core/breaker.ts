@@ -140,7 +140,8 @@ function tripOf(draft: Draft, wakes: readonly Wake[], next: Wake, hops: number):
   const { from, to } = next;
   const within = `within ${Math.round(limits.breaker_window_seconds / 60)} min`;
   if (hops > limits.breaker_hops) {
-    const reason = `agents woke each other ${limits.breaker_hops} times in a row without a word of a person`;
+    const who = from.startsWith("@") ? `, the last one being ${named(from)}` : "";
+    const reason = `agents woke each other ${limits.breaker_hops} times in a row without a word of a person${who}`;
     return { limit: "hops", reason };
   }
   const pair = wakes.filter((w) => (w.from === from && w.to === to) || (w.from === to && w.to === from));

@@ -158,6 +158,9 @@ export function dropWordsOf(draft: Draft, isMeant: (user: UserId) => boolean): r
     putSession(draft, key, { ...now, queue: now.queue.filter(({ from }) => !isMeant(from)) });
     begin(draft, key);
   }
+  const { breaker } = draft.state;
+  const held = breaker.held.filter(({ message }) => !isMeant(message.from));
+  if (held.length < breaker.held.length) draft.set({ breaker: { ...breaker, held } });
   return [...stopped];
 }
 

@@ -124,7 +124,7 @@ describe("the breaker", () => {
         reply(scene);
       }
       expect(turns).toBe(5);
-      expect(scene.record.state.breaker.open?.reason).toContain("4 times in a row");
+      expect(scene.record.state.breaker.open?.reason).toMatch(/4 times in a row .*, the last one being `@stranger:/);
       scene.say("!crew release", { sender: boss });
       expect(scene.turns).toMatchObject([{ messages: [{ from: zed, hops: 0 }] }]);
     });
@@ -153,6 +153,16 @@ describe("the breaker", () => {
       const target = defined(said[1]).event;
       scene.put({ kind: "redaction", event: scene.fresh(), sender: zed, ts: scene.now, target });
       expect(scene.record.state.breaker.held).toMatchObject([{ message: { text: "2" } }]);
+    });
+
+    test("lets go of what somebody said who was removed meanwhile", () => {
+      const scene = new Scene({ breaker_pair_messages: 1 }, { permissions: { "*": "talk" } });
+      scene.enter([boss, zed], [ada.user, bo.user]);
+      for (const text of ["one", "two"]) scene.say(text, { sender: zed, mentions: [ada.user], hops: 0 });
+      expect(scene.record.state.breaker.held).toHaveLength(1);
+      const kick = { kind: "member", sender: boss, user: zed, membership: "leave", direct: false } as const;
+      scene.put({ ...kick, event: scene.fresh(), ts: scene.now });
+      expect(scene.record.state.breaker.held).toEqual([]);
     });
 
     test("a correction does not begin the count anew", () => {
