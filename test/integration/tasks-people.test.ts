@@ -71,7 +71,7 @@ test("a requirement said in the middle changes the plan and shows in the result,
   expect([...new Set(heard.map(({ scene }) => crew.agent(scene.agent)))]).toEqual([holder]);
 });
 
-test("somebody who may only talk approves nothing: a reaction does nothing, and a reply is refused once", async () => {
+test("somebody who may only talk approves nothing, by reaction or reply, and is told so once", async () => {
   const { crew, rehearsal } = shared.stage;
   const anna = await shared.someone("anna");
   const tom = await shared.stage.person("tom");
