@@ -10,7 +10,7 @@ import type { AuditFilter, AuditReader, AuditVerdict, ChainedEntry } from "./jou
 import { numberKey } from "./number-key.ts";
 
 /** Entries read at once: some 60 KB. */
-const pageEntries = 128;
+export const pageEntries = 128;
 const indexKey = "index";
 
 /** How far the log was when it was last noted, so that opening need not read it from the beginning. */

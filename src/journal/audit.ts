@@ -14,12 +14,13 @@
  *   happen late; written again it is the same bytes under the same key, so the chain cannot fork.
  * - Entries go in batches, each all or nothing, one batch after another: a crash leaves the log whole up to some entry.
  *   What waits meanwhile goes together; on SQLite that is the transaction of everything else in that turn.
+ * - Nothing is ever written over: where an entry is already, what comes goes behind it, and a verification names the place.
  * - The index is only a shortcut for opening. It is never ahead of the log, and what comes after it is read.
  */
 import type { AuditEntry } from "../core/audit.ts";
 import type { RoomId } from "../core/ids.ts";
 import { chained, chainStart, encodeChained, endAfter, type ChainEnd } from "./audit-chain.ts";
-import { StoredAuditReader } from "./audit-reader.ts";
+import { pageEntries, StoredAuditReader } from "./audit-reader.ts";
 import type { JournalOptions } from "./backend.ts";
 import type { Entries } from "./entries.ts";
 import type { AuditLog, ChainedEntry } from "./journal.ts";
@@ -42,6 +43,8 @@ export class StoredAudit extends StoredAuditReader implements AuditLog {
   /** Entries with a place that may not be on disk, in order. */
   readonly #sealed: ChainedEntry[] = [];
   #indexed = 0;
+  /** Up to this number nothing stands behind the end: looked at a page at a time, so that few writes wait for it. */
+  #free = 0;
   /** The write that goes on; never rejects. */
   #writing: Promise<unknown> = Promise.resolve();
   /** The one after it. */
@@ -65,6 +68,8 @@ export class StoredAudit extends StoredAuditReader implements AuditLog {
       this.#end = end;
       if (end.entry !== undefined) this.#know(end.entry.room, end.entry.seq);
     }
+    // The look ended with a page in which nothing was.
+    this.#free = this.#end.n + pageEntries;
   }
 
   append(entries: readonly AuditEntry[]): Promise<void> {
@@ -94,14 +99,35 @@ export class StoredAudit extends StoredAuditReader implements AuditLog {
   }
 
   async #writeSealed(due: number): Promise<void> {
-    for (let left = due; left > 0; left -= batchEntries) {
+    for (let left = due; left > 0;) {
       const batch = this.#sealed.slice(0, Math.min(left, batchEntries));
+      if (!(await this.#isFree(batch.at(-1)?.n ?? 0))) continue;
       await this.entries.setMany(batch.map((link) => ({ key: numberKey(link.n), value: encodeChained(link) })));
       this.#sealed.splice(0, batch.length);
+      left -= batch.length;
       for (const { entry } of batch) this.#settled.set(entry.room, entry.seq);
       this.#onAudited?.(batch);
       await this.#noteIndex(batch.at(-1));
     }
+  }
+
+  /**
+   * Whether nothing stands up to this number. Behind a gap that somebody made there may be entries: none is written over,
+   * and what has no place on disk yet moves behind them.
+   */
+  async #isFree(n: number): Promise<boolean> {
+    if (n <= this.#free) return true;
+    let end: ChainEnd | undefined;
+    for await (const [found, text] of this.kept(this.#free + 1)) if (text !== undefined) end = endAfter(found, text);
+    this.#free = (end?.n ?? this.#free) + pageEntries;
+    if (end === undefined) return n <= this.#free;
+    this.#end = { n: end.n, hash: end.hash };
+    for (const [index, { entry, at }] of this.#sealed.entries()) {
+      const link = chained(this.#end, entry, at);
+      this.#end = { n: link.n, hash: link.hash };
+      this.#sealed[index] = link;
+    }
+    return false;
   }
 
   async #noteIndex(last: ChainedEntry | undefined): Promise<void> {

@@ -360,6 +360,24 @@ for (const kind of storeKinds) {
         expect(await journal.audit.verify()).toEqual({ ok: false, at: 3, why: "it is missing" });
       });
 
+      test("writes over no entry that stands behind a gap, however wide", async () => {
+        const url = await store.fresh();
+        {
+          await using journal = await open(url);
+          await journal.audit.append(entries(450));
+        }
+        for (let n = 257; n <= 400; n++) await store.erase(url, "audit", String(n).padStart(16, "0"));
+        await using journal = await open(url);
+        await journal.audit.append(entries(300, 1, { room: cellar }));
+        const kept = await read(journal.audit);
+        const ofKitchen = kept.filter((one) => one.entry.room === kitchen).map((one) => one.entry.seq);
+        expect(ofKitchen).toEqual(entries(450).flatMap(({ seq }) => (seq > 256 && seq <= 400 ? [] : [seq])));
+        expect(kept.filter((one) => one.entry.room === cellar)).toHaveLength(300);
+        expect(await journal.audit.verify()).toMatchObject({ ok: false });
+        await journal.audit.append(entries(1, 301, { room: cellar }));
+        expect((await read(journal.audit, { newestFirst: true, limit: 1 }))[0]?.entry.seq).toBe(301);
+      });
+
       test("has every acknowledged entry once after kill -9, and nothing between them is missing", async () => {
         const url = await store.fresh();
         await using writer = startOther("audit", url, leaseMs);
