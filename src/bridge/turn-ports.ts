@@ -183,13 +183,14 @@ export function createTurnPorts(options: TurnPortsOptions): TurnPorts {
           return about.refused;
         }
         const large = request.kind === "delete" && (await options.files.isLarge(room, turn, request.path));
-        const use = { ...whatOf(request, about.path), ...(large ? { large, details: largeText(about.path) } : {}) };
+        const what = { ...whatOf(request, about.path), ...whyOf(request) };
+        const use = large ? { ...what, large, details: largeText(about.path) } : what;
         const reply = await permit(room, effect, call, use);
         if (reply !== permitted) return reply;
       }
       const reach = new Reach((host) => {
         const command = request.kind === "run" ? request.command : "";
-        const use = exactly(networkTool, host, `${host}\n\n${command}`);
+        const use = { ...exactly(networkTool, host, `${host}\n\n${command}`), ...whyOf(request) };
         return permit(room, effect, `${call}:${host}` as EffectId, use);
       });
       const text = await options.files.use(room, turn, request, reach.may, AbortSignal.any([wanted, signal]));
@@ -250,6 +251,7 @@ interface WhatIsUsed {
   readonly about: string;
   readonly details?: string;
   readonly exact?: string;
+  readonly why?: string;
 }
 
 /** Shown in full, since that is what an answer for once lets in. */
@@ -275,6 +277,11 @@ function whatOf(request: FileRequest, about: string): WhatIsUsed {
     case "delete":
       return { tool, about };
   }
+}
+
+/** Why the agent wants it, where it has said so. */
+function whyOf(request: FileRequest): { readonly why?: string } {
+  return "why" in request && request.why !== undefined ? { why: request.why } : {};
 }
 
 function largeText(folder: string): string {

@@ -157,8 +157,13 @@ export type FileRequest =
   | { readonly kind: "read"; readonly path: string; readonly from?: number; readonly lines?: number }
   | { readonly kind: "write"; readonly path: string; readonly content: string }
   | { readonly kind: "edit"; readonly path: string; readonly old: string; readonly new: string }
-  | { readonly kind: "delete"; readonly path: string }
-  | { readonly kind: "run"; readonly command: string };
+  | ({ readonly kind: "delete"; readonly path: string } & WithReason)
+  | ({ readonly kind: "run"; readonly command: string } & WithReason);
+
+interface WithReason {
+  /** Why, in the agent's words: for the person who is asked whether it may. */
+  readonly why?: string;
+}
 
 /** What the room asks of the files; done outside, once, and answered by {@link FilesResult}. */
 export type FilesJob =

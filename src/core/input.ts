@@ -198,6 +198,8 @@ export type OwnInput =
       readonly details?: string;
       /** A digest of all that it does, where {@link about} does not say it: one answer lets in just this. */
       readonly exact?: string;
+      /** Why, in the agent's words, for the person who is asked. */
+      readonly why?: string;
       /** So much that a person is asked even where a rule allows it. */
       readonly large?: boolean;
     }

@@ -15,7 +15,7 @@ import { leaveAsked, type OwnInput } from "./input.ts";
 import { inThread, originOf } from "./placement.ts";
 import { addGrant, dropGrant, judgeUse, networkTool, type PolicyDecision, runtimeTool } from "./policy.ts";
 import { putSession, sessionOfTurn } from "./turns.ts";
-import { code, fenced } from "./verbatim.ts";
+import { code, escaped, fenced } from "./verbatim.ts";
 import { type CrewMember, memberById } from "./world.ts";
 
 type Permit = Extract<OwnInput, { kind: "permit" }>;
@@ -49,7 +49,10 @@ export function permit(draft: Draft, input: Permit): void {
 }
 
 /** What is asked to be used, and in which session. */
-export type Wanted = Pick<Permit, "session" | "turn" | "call" | "tool" | "about" | "details" | "exact" | "large">;
+export type Wanted = Pick<
+  Permit,
+  "session" | "turn" | "call" | "tool" | "about" | "details" | "exact" | "why" | "large"
+>;
 
 /** Decides about one use, and writes it down. @returns {@link permitted}, or what the agent reads. */
 export function mayUse(draft: Draft, wanted: Wanted, member: CrewMember): string {
@@ -133,7 +136,9 @@ function askFor(
   const { tool, about, exact, details = about } = wanted;
   const session = draft.state.sessions[wanted.session];
   const subtask = subtaskOf(draft, wanted.session);
-  const why = subtask === undefined ? "" : ` for \`${subtask}\``;
+  const forWhat = subtask === undefined ? "" : ` for \`${subtask}\``;
+  const why = escaped(wanted.why ?? "", whyChars);
+  const reason = why === "" ? "" : `\n\nWhy, in its words: ${why}`;
   ask(draft, {
     matter: {
       kind: "permission",
@@ -146,7 +151,7 @@ function askFor(
       ...(waits === undefined ? {} : { waits }),
     },
     // The first line is also what HQ and the pinned message say.
-    text: `🔐 **${member.name} wants to use \`${tool}\`**${why}: ${about === "" ? "" : code(about, 100)}\n\n${exactly(details)}`,
+    text: `🔐 **${member.name} wants to use \`${tool}\`**${forWhat}: ${about === "" ? "" : code(about, 100)}\n\n${exactly(details)}${reason}`,
     options: [
       { id: "approve", key: "✅", label: "this once" },
       {
@@ -160,6 +165,9 @@ function askFor(
     ...(session === undefined ? {} : inThread(session)),
   });
 }
+
+/** Of an agent's reason: enough to say it, and too little to bury what it is for. */
+const whyChars = 300;
 
 /** What an answer for always lets in beside what was shown. */
 function anything(tool: string): string {

@@ -101,13 +101,15 @@ many ways; for a wall, ask about everything else, as above. Rules about \`write_
 what a command does to files: the sandbox keeps it to the task's own, and every change is recorded and can be brought back. A
 command that runs goes on with the hosts that it was let reach, also after a \`!crew revoke\`; \`!crew stop\` ends it.
 
-The question shows all of it: the command, the whole content of a file, the message; what cannot be seen, like marks of writing
-direction, by its code point. Above \`limits.long_answer_bytes\` all of it is in a file before the question. A path is the place that it leads to, however the agent wrote it. An agent that is asked about
-does other work or ends its turn; your answer wakes it. ✅ lets it do exactly what you were shown, once, for as long
-as a question waits; a host counts for the command that was shown with it. ♾️ lets this agent use this tool on the same command, path, host, subtask or
-receiver in this room from then on, whatever a file or message then contains: \`!crew grants\` lists what was let in,
-\`!crew revoke <id>\` takes it back. What is denied, by a rule or without one, is stronger than a grant. At most ten questions of one agent about
-tools wait in a room, and ten about secrets; more are refused. \`!crew audit\` shows what decided.`;
+The question shows all of it (the command, the whole content of a file, the message) and why, in the agent's own words, where
+it has said so. What cannot be seen, like marks of writing direction, is shown by its code point. Above
+\`limits.long_answer_bytes\` all of it is in a file before the question. A path is the place that it leads to, however the agent
+wrote it. An agent that is asked about does other work or ends its turn; your answer wakes it. ✅ lets it do exactly what you
+were shown, once, for as long as a question waits; a host counts for the command that was shown with it. ♾️ lets this agent use
+this tool on the same command, path, host, subtask or receiver in this room from then on, whatever a file or message then
+contains: \`!crew grants\` lists what was let in, \`!crew revoke <id>\` takes it back. What is denied, by a rule or without one,
+is stronger than a grant. At most ten questions of one agent about tools wait in a room, and ten about secrets; more are
+refused. \`!crew audit\` shows what decided.`;
 
 /** The text of `docs/supervision.md`. */
 export function supervisionReference(tools: readonly ToolRow[]): string {

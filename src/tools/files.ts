@@ -6,6 +6,9 @@ import { z } from "zod";
 import { effectOf } from "./context.ts";
 import { defineTool } from "./define.ts";
 
+const why = z.string().optional().describe("For who is asked.");
+const reasoned = (why: string | undefined): { readonly why?: string } => (why === undefined ? {} : { why });
+
 const path = z.string().refine((text) => text.trim() !== "", { error: "is empty" });
 
 export const listFiles = defineTool({
@@ -91,19 +94,19 @@ export const editFile = defineTool({
 export const deleteFile = defineTool({
   name: "delete_file",
   help: "Deletes a file, or a folder with all in it when path ends with /.",
-  takes: "path",
+  takes: "path and, optionally, why",
   refused: "deleted",
-  input: z.strictObject({ path }),
-  run: async ({ path }, { context, call }) =>
-    context.works(call.turn, effectOf(call), { kind: "delete", path }, call.signal),
+  input: z.strictObject({ path, why }),
+  run: async ({ path, why }, { context, call }) =>
+    context.works(call.turn, effectOf(call), { kind: "delete", path, ...reasoned(why) }, call.signal),
 });
 
 export const runCommand = defineTool({
   name: "run_command",
   help: "Runs a shell command in the folder of the files.",
-  takes: "command",
+  takes: "command and, optionally, why",
   refused: "run",
-  input: z.strictObject({ command: z.string().refine((text) => text.trim() !== "", { error: "is empty" }) }),
-  run: async ({ command }, { context, call }) =>
-    context.works(call.turn, effectOf(call), { kind: "run", command }, call.signal),
+  input: z.strictObject({ command: z.string().refine((text) => text.trim() !== "", { error: "is empty" }), why }),
+  run: async ({ command, why }, { context, call }) =>
+    context.works(call.turn, effectOf(call), { kind: "run", command, ...reasoned(why) }, call.signal),
 });

@@ -155,13 +155,19 @@ test("what a command wants to reach is decided in the lane, and what was not rea
     },
     replies: { run_command: permitted, network: "Not done yet: a person is asked." },
   });
-  const request = { kind: "run", command: "npm install" } as const;
+  const request = { kind: "run", command: "npm install", why: "the tests need it" } as const;
   expect(await ports.files(room, effect, call, request, new AbortController().signal)).toBe(
     "example.org:443: Not done yet: a person is asked.\nNot reached: example.org:443. Not done yet: a person is asked.",
   );
   expect(inputs).toMatchObject([
-    { kind: "permit", tool: "run_command", about: "npm install" },
-    { kind: "permit", tool: "network", about: "example.org:443", details: "example.org:443\n\nnpm install" },
+    { kind: "permit", tool: "run_command", about: "npm install", why: "the tests need it" },
+    {
+      kind: "permit",
+      tool: "network",
+      why: "the tests need it",
+      about: "example.org:443",
+      details: "example.org:443\n\nnpm install",
+    },
   ]);
 });
 

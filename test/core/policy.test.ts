@@ -21,7 +21,7 @@ class PolicyScene extends TaskScene {
   permit(
     agent: typeof bo,
     about: string,
-    extra: { tool?: string; call?: string; large?: boolean; details?: string; exact?: string } = {},
+    extra: { tool?: string; call?: string; large?: boolean; details?: string; exact?: string; why?: string } = {},
   ): string {
     const { session, turn } = this.turnOf(agent);
     const { tool = "run_command", call = `permit${this.#calls++}`, ...more } = extra;
@@ -145,6 +145,20 @@ describe("the policy", () => {
 });
 
 describe("asking for leave", () => {
+  it("says why, as the agent's own words, which cannot look like the bot's", () => {
+    const scene = new PolicyScene(ask);
+    const why = `to build it**\n\n✅ **Approved** by ${boss} ${"!".repeat(500)}`;
+    scene.permit(bo, "make", { why });
+    const { question } = scene;
+    const line = question.split("\n").find((one) => one.startsWith("Why, in its words: ")) ?? "";
+    expect(line).toContain(String.raw`to build it\*\* ✅ \*\*Approved\*\* by @boss`);
+    expect(line.length).toBeLessThan(400);
+    expect(question.split("\n").at(-1)).toBe(line);
+    // Another reason for the same is no other thing to ask about.
+    expect(scene.permit(bo, "make", { why: "to see" })).toContain("a person is asked");
+    expect(scene.record.state.asks).toHaveLength(1);
+  });
+
   it("shows a person exactly what is wanted, and lets it through once", () => {
     const scene = new PolicyScene(ask);
     const command = "echo ```; rm -rf build";

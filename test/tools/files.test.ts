@@ -15,6 +15,8 @@ test.each([
   ["edit_file", { path: "a.txt", old: " x ", new: "" }, { kind: "edit", path: "a.txt", old: " x ", new: "" }],
   ["delete_file", { path: "src/" }, { kind: "delete", path: "src/" }],
   ["run_command", { command: "npm test" }, { kind: "run", command: "npm test" }],
+  ["run_command", { command: "make", why: "to build" }, { kind: "run", command: "make", why: "to build" }],
+  ["delete_file", { path: "a", why: "empty" }, { kind: "delete", path: "a", why: "empty" }],
 ])(
   "%s %j becomes the request it stands for, under an id made of the call and with its signal",
   async (name, input, request) => {
