@@ -31,7 +31,7 @@ export const agentId = z.string().transform((text, context): AgentId => {
   return z.NEVER;
 });
 
-/** A person, a homeserver, `*.` and a domain, or `*`: the keys of `permissions`. */
+/** A person, people whose ids are alike, a homeserver, `*.` and a domain, or `*`: the keys of `permissions`. */
 export function isActor(text: string): boolean {
   if (text === "*") return true;
   if (text.startsWith("@")) return asUserId(text) !== undefined && isServerName(text.slice(text.indexOf(":") + 1));

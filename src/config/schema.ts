@@ -3,7 +3,7 @@
  * follow the conventions of the mautrix bridges, so that an operator of one finds the way.
  */
 import { z } from "zod";
-import { levels } from "../core/permissions.ts";
+import { levels, noLevel } from "../core/permissions.ts";
 import { agents } from "./agents.ts";
 import { avatar, count, httpUrl, isActor, serverName } from "./fields.ts";
 import { budgets } from "./budgets.ts";
@@ -38,9 +38,10 @@ const store = z.string().refine((text) => /^(?:sqlite:.|postgres(?:ql)?:\/\/.|re
 
 const permissions = z.record(
   z.string().refine(isActor, {
-    error: "is neither a person (@you:example.org), nor a homeserver (example.org, *.example.org), nor *",
+    error:
+      "is neither a person (@you:example.org, or @telegram_*:example.org for several), nor a homeserver (example.org, *.example.org), nor *",
   }),
-  z.enum(levels),
+  z.enum([...levels, noLevel]),
 );
 
 const rooms = z
@@ -88,7 +89,8 @@ export const configSchema = z.strictObject({
   permissions: permissions
     .refine((granted) => Object.keys(granted).length > 0, { error: "is empty; grant at least yourself admin" })
     .describe(
-      "Who may do what: observe < talk < task < supervise < admin, for a person, a homeserver, *.domain or everybody (*). " +
+      "Who may do what: none < observe < talk < task < supervise < admin, for a person, people with like ids " +
+        '("@telegram_*:example.org": none, for another bridge\'s ghosts), a homeserver, *.domain or everybody (*). ' +
         "The most specific entry decides. Crewroom refuses to start with the sample's.",
     )
     .meta({ sample: { "*": "observe", "example.org": "talk", "@you:example.org": "admin" } }),

@@ -1,7 +1,7 @@
 /** What the bot does with the rooms that it makes, whichever they are: names, state, power, invites. */
 import { CrewError } from "../core/errors.ts";
 import { asRoomAlias, type RoomAlias, type RoomId, type UserId } from "../core/ids.ts";
-import { atLeast, type Permissions } from "../core/permissions.ts";
+import { atLeast, isPattern, type Permissions } from "../core/permissions.ts";
 import type { Homeserver } from "./homeserver.ts";
 import { HomeserverError } from "./homeserver-error.ts";
 import { asObject, type JsonObject } from "./json.ts";
@@ -90,7 +90,7 @@ export class OwnRooms {
 /** The power that people named in the config with `supervise` or more have in the bot's rooms. */
 export function supervisorsOf(permissions: Permissions): readonly { readonly user: UserId; readonly power: number }[] {
   return Object.entries(permissions)
-    .filter(([who, level]) => who.startsWith("@") && atLeast(level, "supervise"))
+    .filter(([who, level]) => who.startsWith("@") && !isPattern(who) && atLeast(level, "supervise"))
     .map(([who, level]) => ({ user: who as UserId, power: level === "admin" ? 100 : 50 }));
 }
 

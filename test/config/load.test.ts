@@ -120,7 +120,7 @@ agents:
       expect.stringMatching(/^1:54 homeserver\.domain: is not a homeserver's name; write the part after the colon/),
       "4:9 appservice.port: is a text where a number is expected",
       expect.stringMatching(/^6:3 permissions\."@sam": is neither a person/),
-      '7:14 permissions."crew.test": is none of observe, talk, task, supervise, admin; choose one of them',
+      '7:14 permissions."crew.test": is none of observe, talk, task, supervise, admin, none; choose one of them',
       expect.stringMatching(/^10:15 models\.default\.base_url: is not an http:\/\/ or https:\/\/ address/),
       "11:11 models.default.model: has no value; give it one or remove the line",
       expect.stringMatching(/^12:25 limits\.turn_seconds: is not more than 0/),

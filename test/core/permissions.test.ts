@@ -17,6 +17,9 @@ const permissions: Permissions = {
   "crew.test:8448": "task",
   "@sam:crew.test:8448": "admin",
   "@troll:matrix.crew.test": "observe",
+  "@telegram_*:matrix.crew.test": "none",
+  "@telegram_sam*:matrix.crew.test": "talk",
+  "@telegram_sam_99:matrix.crew.test": "admin",
 };
 
 describe("levelOf", () => {
@@ -35,6 +38,15 @@ describe("levelOf", () => {
     ["@ann:[::1]:8448", "observe"],
   ] as const)("gives %s the most specific level, %s", (id, level) => {
     expect(levelOf(permissions, user(id))).toBe(level);
+  });
+
+  it("takes a level away from those whose ids are alike, as a bridge's ghosts, before their homeserver's counts", () => {
+    const level = (id: string) => levelOf(permissions, user(id));
+    expect(level("@telegram_1:matrix.crew.test")).toBeUndefined();
+    expect(level("@telegram_sammy:matrix.crew.test")).toBe("talk");
+    expect(level("@telegram_sam_99:matrix.crew.test")).toBe("admin");
+    expect(level("@telegramsam:matrix.crew.test")).toBe("supervise");
+    expect(level("@telegram_1:other.test")).toBe("observe");
   });
 
   it("gives nobody a level that nothing grants, nor one from the object's prototype", () => {
