@@ -2,7 +2,7 @@
 import { inThread } from "./placement.ts";
 import type { Draft } from "./draft.ts";
 import type { UserId } from "./ids.ts";
-import type { Message } from "./input.ts";
+import type { MatrixInput, Message } from "./input.ts";
 import { atLeast, levelOf, type Level } from "./permissions.ts";
 import { powerOf, steeringPower } from "./power.ts";
 import { refusedLimit } from "./room.ts";
@@ -54,7 +54,12 @@ export function markOnce(draft: Draft, mark: string): boolean {
 /** Says once, politely, that something does not work here. Later attempts are passed over in silence. */
 export function refuse(
   draft: Draft,
-  { event, sender, thread }: Pick<Message, "event" | "sender" | "thread">,
+  {
+    event,
+    sender,
+    thread,
+    kind,
+  }: Pick<Message, "event" | "sender" | "thread"> & { readonly kind?: MatrixInput["kind"] },
   { text, as, what, because, each }: Refusal,
 ): void {
   draft.notes.push({ kind: "refused", user: sender });
@@ -62,7 +67,9 @@ export function refuse(
   // Later attempts are passed over without a trace: a stranger cannot fill the log.
   if (!markOnce(draft, mark)) return;
   draft.audit({ kind: "refusal", what, by: sender, detail: text, event, because });
-  const placed = { style: "notice" as const, mentions: [sender], ...inThread({ thread }) };
+  // Words are replied to; a reaction cannot be.
+  const reply = kind === "message" ? { replyTo: event } : {};
+  const placed = { style: "notice" as const, mentions: [sender], ...reply, ...inThread({ thread }) };
   if (as === undefined) draft.notice(`${event}:refused`, text, placed);
   else draft.say(`${event}:refused`, { as, text, ...placed });
 }
