@@ -1,22 +1,20 @@
 /** Who is in the room: invites, joins, kicks, bans, mutes, encryption and upgrades. Decided from the room's state. */
 import type { Draft } from "./draft.ts";
-import type { Carried, Heard, Join } from "./effect.ts";
-import { ask, type Ask, withdrawOf } from "./asks.ts";
+import type { Heard, Join } from "./effect.ts";
+import { withdrawOf } from "./asks.ts";
 import { forgetEarly } from "./early.ts";
-import type { AgentId, EffectId, EventId, UserId } from "./ids.ts";
-import { serverOf } from "./ids.ts";
-import type { Member, OwnInput, PowerChange, Snapshot, Tombstone } from "./input.ts";
-import { agentsHere } from "./listening.ts";
+import { tellEncrypted } from "./encryption.ts";
+import type { EffectId, EventId, UserId } from "./ids.ts";
+import type { Member, OwnInput, Snapshot } from "./input.ts";
 import { moderated, personRemoved } from "./moderation.ts";
 import { relock, release } from "./read-only.ts";
 import { silenceOf } from "./silence.ts";
 import { markOnce, may } from "./steering.ts";
 import { dropOnceOf } from "./policy.ts";
-import { maySpeak, powerOf, steeringPower } from "./power.ts";
-import { type Breaker, crowdLimit, type RoomState, type Seat } from "./room.ts";
+import { crowdLimit, type Seat } from "./room.ts";
 import { agentGone, personGone, taskRead } from "./tasks/hooks.ts";
-import { putSubtask } from "./tasks/ledger.ts";
-import { beginAll, conclude, newSession, putSession, sessionKey, takeBack } from "./turns.ts";
+import { askAgain, goOn, viaOf } from "./upgrade.ts";
+import { beginAll, conclude, putSession } from "./turns.ts";
 import { type CrewMember, isOwn } from "./world.ts";
 
 export function member(draft: Draft, input: Member): void {
@@ -117,17 +115,6 @@ function invited(draft: Draft, input: Member): void {
   seat(draft, input.user, "invited", input.direct);
   draft.countChange();
   draft.emit(joinOf(draft, input));
-}
-
-/** Servers that can let us in: the one of who asks, and the one in the room's id (older room versions have one). */
-function viaOf(draft: Draft, user: UserId): readonly string[] {
-  const { room } = draft.state;
-  const colon = room.indexOf(":");
-  return [...new Set([serverOf(user), ...(colon < 0 ? [] : [room.slice(colon + 1)])])];
-}
-
-function isRemoved(seat: Seat | undefined): boolean {
-  return seat?.place === "left" || seat?.place === "banned";
 }
 
 /** Writes down what somebody did to one of ours; what it did by itself is written down where that was decided. */
@@ -266,172 +253,4 @@ function read(draft: Draft, snapshot: Snapshot): void {
     crowd,
   });
   release(draft, before);
-}
-
-/** A conversation from the room that this one replaces. It may be told twice: by who follows, and by an invite. */
-function goOn(draft: Draft, { agent, history, queue }: Carried): void {
-  const key = sessionKey(agent, undefined);
-  const session = draft.state.sessions[key];
-  if (session?.history === history) return;
-  putSession(draft, key, {
-    agent,
-    turns: session?.turns ?? 0,
-    causes: session?.causes ?? [],
-    ...(session?.running === undefined ? {} : { running: session.running }),
-    history,
-    queue: [...queue, ...(session?.queue ?? [])],
-  });
-}
-
-/** A question from the room that this one replaces. It may be told twice, as {@link goOn} may. */
-function askAgain(draft: Draft, open: Ask): void {
-  const { matter, text, options, timeout } = open;
-  const isSame = (other: Ask): boolean =>
-    other.text === text && JSON.stringify(other.matter) === JSON.stringify(matter);
-  if ((draft.state.asks ?? []).some(isSame)) return;
-  const subtask = "subtask" in matter ? draft.state.task?.subtasks[matter.subtask] : undefined;
-  if ("subtask" in matter && subtask === undefined) return;
-  const hours = (open.deadline - draft.now) / 3_600_000;
-  const { id } = ask(draft, {
-    matter,
-    text,
-    options,
-    timeout,
-    hours,
-    ...(open.as === undefined ? {} : { as: open.as }),
-  });
-  if (matter.kind === "subtask" && subtask !== undefined) putSubtask(draft, { ...subtask, ask: id });
-}
-
-/**
- * What goes along as it was asked. The other questions follow from the task, which asks them again, or are of agents in
- * threads, who ask again when they go on.
- */
-function goesAlong({ matter, thread }: Ask): boolean {
-  switch (matter.kind) {
-    case "question":
-    case "permission":
-      return thread === undefined;
-    case "budget":
-      return matter.scope !== undefined;
-    case "subtask":
-    case "secret":
-      return true;
-    case "plan":
-    case "final":
-    case "planner":
-      return false;
-  }
-}
-
-const cannotRead =
-  "This room is end-to-end encrypted, and I cannot read messages here. For a room where I can: start a direct chat with me, or create a new room with “Enable end-to-end encryption” switched off and invite me there.";
-
-/** Said once a room, by the first agent that is in it. */
-export function tellEncrypted(draft: Draft): void {
-  if (!draft.state.encrypted || draft.state.toldEncrypted) return;
-  const as = agentsHere(draft.world, draft.state).find((user) => draft.isJoined(user)) ?? draft.voice();
-  if (as === undefined || !maySpeak(draft.state, as)) return;
-  draft.set({ toldEncrypted: true });
-  draft.say(`${draft.state.room}:encrypted`, { as, text: cannotRead, style: "notice" });
-}
-
-export function encryption(draft: Draft): void {
-  draft.set({ encrypted: true });
-  draft.countChange();
-  tellEncrypted(draft);
-}
-
-/** Whom the new levels mute falls silent: a running turn is taken back, and begins again when the mute ends. */
-export function power(draft: Draft, input: PowerChange): void {
-  const before = draft.state;
-  draft.set({ power: input.power });
-  draft.countChange();
-  for (const { user, id } of draft.world.crew.values()) levelChanged(draft, before, user, id, input);
-  for (const user of draft.state.people) steeringChanged(draft, before, user, input);
-  relock(draft, input.event);
-  release(draft, before);
-  for (const [key, session] of Object.entries(draft.state.sessions)) {
-    const speaker = [...draft.world.crew.values()].find((other) => other.id === session.agent);
-    if (speaker !== undefined && !maySpeak(draft.state, speaker.user)) takeBack(draft, key);
-  }
-  moderated(draft);
-  beginAll(draft);
-}
-
-/** Writes down a mute and its end. */
-function levelChanged(
-  draft: Draft,
-  before: RoomState,
-  user: UserId,
-  agent: AgentId,
-  { sender, event }: PowerChange,
-): void {
-  if (!draft.isJoined(user)) return;
-  const [could, can] = [maySpeak(before, user), maySpeak(draft.state, user)];
-  if (could !== can) draft.audit({ kind: "moderation", what: can ? "unmute" : "mute", by: sender, agent, event });
-}
-
-/** Writes down who may steer from now on, or no longer. */
-function steeringChanged(draft: Draft, before: RoomState, user: UserId, { sender, event }: PowerChange): void {
-  const [could, can] = [before, draft.state].map((state) => powerOf(state, user) >= steeringPower);
-  if (could === can || !may(draft, user, "talk")) return;
-  draft.audit({ kind: "moderation", what: can === true ? "promote" : "demote", by: sender, detail: user, event });
-}
-
-/** Each agent's conversation in the room. Threads end with it; what people said in one and nobody has answered goes along. */
-function carriedFrom(draft: Draft): readonly Carried[] {
-  const sessions = Object.values(draft.state.sessions);
-  return [...new Set(sessions.map(({ agent }) => agent))].flatMap((agent) => {
-    const own = sessions.filter((session) => session.agent === agent);
-    const main = own.find(({ thread }) => thread === undefined);
-    const inThreads = own
-      .filter(({ thread }) => thread !== undefined)
-      .flatMap(({ queue }) => queue.filter(({ cause, quiet }) => cause.startsWith("$") && quiet !== true));
-    if (main === undefined && inThreads.length === 0) return [];
-    const { history, queue } = main ?? newSession(draft, agent, undefined);
-    return [{ agent, history, queue: [...queue, ...inThreads] }];
-  });
-}
-
-/**
- * The room has a successor. All that waits here goes on there; who follows checks that it is the real one. Until then it
- * is also kept here, where it goes on when the successor is a false one.
- */
-export function tombstone(draft: Draft, input: Tombstone): void {
-  if (draft.state.replacedBy !== undefined) return;
-  draft.set({ replacedBy: input.replacement });
-  for (const key of Object.keys(draft.state.sessions)) takeBack(draft, key);
-  const carried = carriedFrom(draft);
-  // Also who is on the way in: otherwise nobody would ever look whether the successor is the real one.
-  const isHere = (place: Seat["place"] | undefined): boolean => place === "joined" || place === "invited";
-  const users = [draft.world.bot, ...draft.world.crew.keys()].filter((user) => isHere(draft.state.seats[user]?.place));
-  const away = [...draft.world.crew.keys()].filter((user) => isRemoved(draft.state.seats[user]));
-  draft.audit({
-    kind: "moderation",
-    what: "upgrade",
-    by: input.sender,
-    detail: input.replacement,
-    event: input.event,
-  });
-  if (users.length === 0) return;
-  const asks = (draft.state.asks ?? []).filter(goesAlong);
-  draft.emit({
-    kind: "follow",
-    id: `${input.event}:follow` as EffectId,
-    as: users,
-    replacement: input.replacement,
-    via: viaOf(draft, input.sender),
-    carried,
-    ...(asks.length === 0 ? {} : { asks }),
-    ...(draft.state.task === undefined ? {} : { task: draft.state.task }),
-    ...(away.length === 0 ? {} : { away }),
-    ...openBreaker(draft.state.breaker),
-  });
-}
-
-/** Only a person releases it, and what it holds is not lost. The threads stay in the old room. */
-function openBreaker(breaker: Breaker): { readonly breaker?: Breaker } {
-  if (breaker.open === undefined) return {};
-  return { breaker: { ...breaker, held: breaker.held.map(({ to, message }) => ({ to, message })) } };
 }
