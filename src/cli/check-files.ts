@@ -2,7 +2,7 @@
 import { policyOf } from "../config/policy-rules.ts";
 import type { Config } from "../config/schema.ts";
 import { CrewError } from "../core/errors.ts";
-import { hasWayOut } from "../core/policy.ts";
+import { hasWayOut, networkTool } from "../core/policy.ts";
 import { createGit, gitVersion, leastGit } from "../files/git.ts";
 import type { Sandbox } from "../files/port.ts";
 import { openSandbox } from "../files/sandbox/sandbox.ts";
@@ -32,7 +32,9 @@ function isAtLeast(version: string, least: string): boolean {
 async function sandboxFinding(config: Config): Promise<Finding> {
   const { mode, seconds, memory_mib, processes, output_bytes } = config.sandbox;
   if (mode === "none") {
-    return warn("sandbox", "commands of agents run without any wall, because sandbox.mode is none");
+    const network = policyOf(config).some(({ tool }) => tool === networkTool);
+    const unbound = network ? "; what the config says about the network does not bind them" : "";
+    return warn("sandbox", `commands of agents run without any wall, because sandbox.mode is none${unbound}`);
   }
   try {
     const sandbox = await openSandbox({

@@ -1,6 +1,7 @@
 /** Finds the command, runs it, and says what went wrong without a stack. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { asCrewError, CrewError, reasonOf } from "../core/errors.ts";
+import { visible } from "../core/verbatim.ts";
 import { version } from "../package.ts";
 import { commands, type Command } from "./commands.ts";
 import { type Given } from "./given.ts";
@@ -13,8 +14,9 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     return await dispatch(args, terminal);
   } catch (thrown) {
     const error = asCrewError(thrown);
-    terminal.err(`error ${error.code}: ${error.message}`);
-    terminal.err(`→ ${error.todo}`);
+    // What a homeserver or a store said may be in it, and must not steer the terminal.
+    terminal.err(visible(`error ${error.code}: ${error.message}`));
+    terminal.err(visible(`→ ${error.todo}`));
     if (terminal.env["LOG_LEVEL"] === "debug" && error.stack !== undefined) terminal.err(error.stack);
     return error.code === "COMMAND_INVALID" ? 2 : 1;
   }

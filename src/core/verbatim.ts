@@ -66,8 +66,8 @@ function linesOf(words: string): readonly string[] {
 const unseen =
   /(?![\t\n ])(?:[\p{Cc}\p{Cf}\p{Cs}\p{Z}\u2800]|(?!(?<=\p{Extended_Pictographic})\uFE0F|\uFE0F\u20E3)\p{Default_Ignorable_Code_Point})/gu;
 
-/** What cannot be seen, and could make code read as what it is not, gets a name. */
-function visible(text: string): string {
+/** What cannot be seen, and could make code read as what it is not, or steer a terminal, gets a name. */
+export function visible(text: string): string {
   return text
     .replaceAll(/\r\n/g, "\n")
     .replaceAll(unseen, (mark) => `⟨U+${(mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`);

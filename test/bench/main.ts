@@ -43,8 +43,18 @@ const { values } = parseArgs({
     only: { type: "string", multiple: true, default: Object.keys(measurements) },
     json: { type: "boolean", default: false },
     strict: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
   },
 });
+if (values.help) {
+  process.stdout.write(
+    "npm run bench -- [--only NAME]... [--json] [--strict]\n" +
+      `  --only NAME   one of ${Object.keys(measurements).join(", ")}; may be repeated\n` +
+      "  --json        the rows as JSON, with the figure of every run\n" +
+      "  --strict      exit 1 when a figure does not keep its limit\n",
+  );
+  process.exit();
+}
 
 const rows: Row[] = [];
 for (const name of values.only) {

@@ -70,11 +70,13 @@ describe("crewroom check", () => {
 
   it("says what tasks' files lack on this machine", async () => {
     await using desk = await Desk.open();
-    await desk.config({ files: { git: "/nowhere/git" }, sandbox: { mode: "none" } });
+    await desk.config({ files: { git: "/nowhere/git" }, sandbox: { mode: "none", network: ["example.org"] } });
     const { code, out } = await desk.run("check");
     expect(code).toBe(1);
     expect(out).toContainEqual(expect.stringMatching(/^error {2}git: The program \/nowhere\/git is not installed.*→/));
-    expect(out).toContainEqual(expect.stringMatching(/^warn {3}sandbox: .*without any wall/));
+    expect(out).toContainEqual(
+      expect.stringMatching(/^warn {3}sandbox: .*without any wall.*the network does not bind them/),
+    );
     const old = desk.path("git");
     await writeFile(old, "#!/bin/sh\necho git version 2.34.1\n", { mode: 0o755 });
     await desk.config({ files: { git: old } });

@@ -38,6 +38,11 @@ describe("the command line", () => {
     expect(err[0]).toMatch(/^error COMMAND_INVALID: /);
   });
 
+  it("lets no error steer the terminal", async () => {
+    const { err } = await runQuietly(["start", "--config", "/nowhere/\u001b[2Jx\u202ey\n.yaml"]);
+    expect(err[0]).toContain("/nowhere/⟨U+001B⟩[2Jx⟨U+202E⟩y");
+  });
+
   it("shows an error as its code, its sentence and what to do, and the stack only for LOG_LEVEL=debug", async () => {
     const args = ["start", "--config", "/nowhere/crewroom.yaml"];
     const plain = await runQuietly(args);
