@@ -69,11 +69,11 @@ of it in code. What follows from removing, muting, redacting and the like is in 
 const questions = `A question is one message: who wants what, why, with the exact command or change, and a deadline (\`tasks.ask_hours\`). React
 with one of the emojis under it, reply \`approve\` or \`deny <why>\`, or say \`!crew approve <id>\`. Who may answer: people with the
 permission \`supervise\` (or \`task\`, who asked for the task) and power level ${steeringPower} in the room, at the moment of the answer.
-Agents, the bot, notices and other bridges' agents never count. The first answer counts; taking a reaction back changes nothing, and the
-message then shows the outcome. Open questions survive restarts, and are asked again when a room is replaced; a lease does not end
-while its agent waits for an answer. Those of an agent that is removed are withdrawn, and so is what came from a message that is
-redacted, and leave for work that has ended. Each task's room pins a message with the task's state, its budget and its open questions; HQ is
-told of each question of a task, and of those about leave in chats.`;
+Agents, the bot, notices and other bridges' agents never count. The first answer counts; taking a reaction back changes
+nothing, and the message then shows the outcome. Open questions survive restarts, and are asked again when a room is replaced; a
+lease does not end while its agent waits for an answer. Those of an agent that is removed are withdrawn, and so is what came from
+a message that is redacted, and leave for work that has ended. Each task's room pins a message with the task's state, its
+budget and its open questions; HQ is told of each question of a task, and of those about leave in chats.`;
 
 const policyWords = `Each rule of \`policy\` in the config may name an agent, a role, a tool and what it is about (the command, path, host, subtask or
 receiver), with \`*\` for any characters, and says \`allow\`, \`ask\` or \`deny\`. The first that fits decides. Without one:

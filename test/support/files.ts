@@ -122,9 +122,17 @@ export const touches =
 /** Until `dev.crewroom.head` names what `main` is in the repository. */
 export async function waitForHead(task: TaskRoom, crew: Crew): Promise<string> {
   const main = await gitOf(task, crew, "rev-parse", "main");
-  return task.person.waitFor(task.room, `the head to be ${main}`, patient, () =>
-    task.state("dev.crewroom.head")?.["commit"] === main ? main : undefined,
-  );
+  return task.person
+    .waitFor(task.room, `the head to be ${main}`, patient, () =>
+      task.state("dev.crewroom.head")?.["commit"] === main ? main : undefined,
+    )
+    .catch(async (thrown: unknown) => {
+      // Which of the two is behind, the bridge or the client?
+      const there: unknown = await task.person.client.getStateEvent(task.room, "dev.crewroom.head", "");
+      const told = JSON.stringify(there);
+      const seen = JSON.stringify(task.state("dev.crewroom.head"));
+      throw new Error(`The homeserver has ${told}, the client ${seen}`, { cause: thrown });
+    });
 }
 
 /** A task's folder under the bridge's data. */
