@@ -7,7 +7,14 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { asCrewError, CrewError } from "../core/errors.ts";
-import { branchOf, type FileRequest, type FilesJobEffect, type FilesResult, type HeldFile } from "../core/files.ts";
+import {
+  branchOf,
+  type FileRequest,
+  type FilesJobEffect,
+  type FilesResult,
+  type HeldFile,
+  type Workplace,
+} from "../core/files.ts";
 import type { AgentId, CommitHash, EffectId, EventId, RoomId, TurnId } from "../core/ids.ts";
 import type { RoomState } from "../core/room.ts";
 import { isClosed } from "../core/tasks/derive.ts";
@@ -77,13 +84,11 @@ export class Files implements AsyncDisposable {
     mayReach: MayReach,
     signal: AbortSignal,
   ): Promise<string> {
-    const state = this.#options.bridge.state(room);
-    const place = state === undefined ? undefined : workplaceOf(state, turn.agent, turn.thread);
+    const place = this.#workplace(room, turn);
     if (place === undefined)
       return "Not done: files belong to tasks, and there is no task in this room. `!crew new` opens one.";
     try {
-      const task = await this.#task(room);
-      const open = await task.exclusive(() => openTree(task, turn.agent, place));
+      const { task, open } = await this.#opened(room, turn, place);
       await this.#turns.begin(task, open, turn.turn);
       const text = await operate(open.tree, request, {
         fileBytes: this.#options.settings.fileBytes,
@@ -116,17 +121,30 @@ export class Files implements AsyncDisposable {
     }
   }
 
+  /** Where an agent works in this turn; `undefined`: the room has no task. */
+  #workplace(room: RoomId, { agent, thread }: FileTurn): Workplace | undefined {
+    const state = this.#options.bridge.state(room);
+    return state === undefined ? undefined : workplaceOf(state, agent, thread);
+  }
+
+  async #opened(
+    room: RoomId,
+    { agent }: FileTurn,
+    place: Workplace,
+  ): Promise<{ task: TaskRepository; open: OpenTree }> {
+    const task = await this.#task(room);
+    return { task, open: await task.exclusive(() => openTree(task, agent, place)) };
+  }
+
   /**
    * The path in the task's files that a request means, however the agent has written it; `""` is all of them. Where the
    * tool follows links, they are followed.
    * @throws CrewError `FILE_REFUSED` where it leads out of them.
    */
   async placeOf(room: RoomId, turn: FileTurn, kind: FileRequest["kind"], given: string): Promise<string> {
-    const state = this.#options.bridge.state(room);
-    const place = state === undefined ? undefined : workplaceOf(state, turn.agent, turn.thread);
+    const place = this.#workplace(room, turn);
     if (place === undefined || given.trim() === "") return pathInCommit(given);
-    const task = await this.#task(room);
-    const open = await task.exclusive(() => openTree(task, turn.agent, place));
+    const { open } = await this.#opened(room, turn, place);
     const isRead = kind === "read" || kind === "list";
     const { relative, parts } = await placeIn(open.tree, given, isRead ? "read" : "entry");
     return isRead ? parts.join("/") : relative;
@@ -134,12 +152,10 @@ export class Files implements AsyncDisposable {
 
   /** Whether deleting a path takes more files than an agent may without asking. */
   async isLarge(room: RoomId, turn: FileTurn, given: string): Promise<boolean> {
-    const state = this.#options.bridge.state(room);
-    const place = state === undefined ? undefined : workplaceOf(state, turn.agent, turn.thread);
+    const place = this.#workplace(room, turn);
     if (place?.kind !== "work" || !given.endsWith("/")) return false;
     try {
-      const task = await this.#task(room);
-      const open = await task.exclusive(() => openTree(task, turn.agent, place));
+      const { open } = await this.#opened(room, turn, place);
       const { relative } = await placeIn(open.tree, given, "entry");
       return (
         (await countBelow(open.tree, relative, this.#options.settings.askDeleted)) > this.#options.settings.askDeleted
@@ -152,8 +168,7 @@ export class Files implements AsyncDisposable {
 
   /** Records what a worker's files are before it hands in. */
   async handIn(room: RoomId, turn: FileTurn, subtask: string, summary: string): Promise<HandedIn> {
-    const state = this.#options.bridge.state(room);
-    const place = state === undefined ? undefined : workplaceOf(state, turn.agent, turn.thread);
+    const place = this.#workplace(room, turn);
     if (place?.kind !== "work" || place.subtask !== subtask) return { kind: "ready" };
     try {
       const task = await this.#existing(room);
@@ -182,8 +197,7 @@ export class Files implements AsyncDisposable {
       const running = await this.#turns.end(turn.turn);
       const task = running?.task ?? (await this.#existing(room));
       if (task === undefined) return;
-      const state = this.#options.bridge.state(room);
-      const place = state === undefined ? undefined : workplaceOf(state, turn.agent, turn.thread);
+      const place = this.#workplace(room, turn);
       await task.exclusive(async () => {
         // Also one that an earlier process left, in which this turn has called no tool yet.
         const left =

@@ -2,7 +2,7 @@
  * Actions of agents on the task (their tools). Each is checked here, in code: the role, the ownership, the state, the
  * epoch of the lease, the version. A refusal says what would be allowed.
  */
-import { inThread, markOf, originOf } from "../placement.ts";
+import { inThread, markOf } from "../placement.ts";
 import { ask } from "../asks.ts";
 import type { Draft } from "../draft.ts";
 import { idFrom } from "../draft.ts";
@@ -11,6 +11,7 @@ import { hasRuleFor } from "../policy.ts";
 import { putSession, sessionOfTurn } from "../turns.ts";
 import { spoken } from "../verbatim.ts";
 import { type CrewMember, memberById } from "../world.ts";
+import { written } from "./act-audit.ts";
 import { type Act, type Acting, epochOf, known, notNow } from "./acting.ts";
 import { type Action, toolOf } from "./actions.ts";
 import { assignTo } from "./assign.ts";
@@ -66,52 +67,6 @@ function notPermitted(draft: Draft, { session, turn, call, action }: Act, member
   const details = JSON.stringify(rest, undefined, 2);
   const reply = mayUse(draft, { session, turn, call, tool, about, details, exact: idFrom(details) }, member);
   return reply === permitted ? undefined : reply;
-}
-
-/** For the audit: what an agent did to the task, or was kept from doing. Progress is only talk. */
-function written(
-  draft: Draft,
-  { call, action }: Act,
-  session: Acting["session"],
-  member: CrewMember,
-  reply: string,
-): void {
-  if (action.kind === "progress") return;
-  const isRefused = reply.startsWith("Not ");
-  draft.audit({
-    kind: isRefused ? "refusal" : "action",
-    what: toolOf[action.kind],
-    by: member.id,
-    detail: isRefused ? reply : detailOf(action),
-    ...("subtask" in action ? { subtask: action.subtask } : {}),
-    call,
-    ...originOf(session),
-  });
-}
-
-function detailOf(action: Action): string {
-  switch (action.kind) {
-    case "plan":
-    case "revise":
-      return action.subtasks.map(({ id }) => id).join(", ");
-    case "assign":
-      return `to ${action.agent}`;
-    case "submit":
-      return action.commit === undefined ? action.summary : `${action.commit}: ${action.summary}`;
-    case "block":
-      return action.reason;
-    case "review":
-      return `${action.verdict}, ${action.score} of 5. ${action.comment}`;
-    case "concern":
-      return `${action.severity}: ${action.note}`;
-    case "ask":
-      return action.question;
-    case "claim":
-    case "release":
-    case "progress":
-    case "look":
-      return "";
-  }
 }
 
 /** What a worker hands in after its lease went to somebody else is not lost: it stays as a note. */

@@ -1,5 +1,5 @@
 /** Changes to a room's task: every one goes through here, so that versions grow and nothing is changed twice. */
-import type { Draft } from "../draft.ts";
+import { type Draft, idFrom } from "../draft.ts";
 import { after, type MoveName } from "./subtask-states.ts";
 import type { PatrolEntry, Subtask, SubtaskId, Task } from "./task.ts";
 import type { ScoreReason } from "./scores.ts";
@@ -92,4 +92,10 @@ export function keepNote(draft: Draft, subtask: SubtaskId, text: string): void {
   const { task } = draft.state;
   if (task === undefined) return;
   putTask(draft, { notes: [...task.notes, { subtask, text, ts: draft.now }].slice(-notesLimit) });
+}
+
+/** Something is shown in the room now. The version grows with it, so that every effect that shows something has its own id. */
+export function remember(draft: Draft, key: string, text: string): void {
+  const { task } = draft.state;
+  if (task !== undefined) putTask(draft, { shown: { ...task.shown, [key]: idFrom(text) } });
 }

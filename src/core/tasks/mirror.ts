@@ -11,6 +11,7 @@ import { agentUserId } from "../ids.ts";
 import { maySpeak } from "../power.ts";
 import { type CrewMember, nameIn } from "../world.ts";
 import { progressOf, taskStateOf } from "./derive.ts";
+import { remember } from "./ledger.ts";
 import { mirrorStatus } from "./status.ts";
 import { roomName, roomTopic, rootText } from "./show.ts";
 import { type Lease, rootEffect, type Subtask, type Task } from "./task.ts";
@@ -109,13 +110,6 @@ function state(
   const id = `${room}:state:${shown}:${task.version}` as EffectId;
   draft.emit({ kind: "state", id, type, key, content });
   remember(draft, shown, text);
-}
-
-/** The version grows with everything that is shown, so that every one of these effects has an id of its own. */
-function remember(draft: Draft, key: string, text: string): void {
-  const { task } = draft.state;
-  if (task === undefined) return;
-  draft.set({ task: { ...task, version: task.version + 1, shown: { ...task.shown, [key]: idFrom(text) } } });
 }
 
 /** What the room's creation has shown already. */

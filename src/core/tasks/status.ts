@@ -9,6 +9,7 @@ import { idFrom } from "../draft.ts";
 import type { EffectId, EventId } from "../ids.ts";
 import { amounts, shareOf, sumOf } from "../spent.ts";
 import { taskStateOf } from "./derive.ts";
+import { remember } from "./ledger.ts";
 import { taskSigns } from "./show.ts";
 import type { Task } from "./task.ts";
 
@@ -23,7 +24,7 @@ export function sayStatus(draft: Draft): void {
   const text = statusText(draft, task);
   const brief = briefText(draft, task);
   draft.say(statusEffect(draft), { as: draft.world.bot, text, brief, action: { kind: "opened", task: task.number } });
-  remember(draft, text);
+  remember(draft, "status", text);
 }
 
 /** It is in the room: from now on people find it among the pinned messages. */
@@ -48,7 +49,7 @@ export function mirrorStatus(draft: Draft): void {
   if (task.shown["status"] === idFrom(text)) return;
   const prefix = `${statusEffect(draft)}:v`;
   draft.drop((effect) => effect.kind === "say" && effect.id.startsWith(prefix));
-  remember(draft, text);
+  remember(draft, "status", text);
   draft.say(`${prefix}${draft.state.task?.version ?? 0}`, {
     as: draft.world.bot,
     text,
@@ -56,13 +57,6 @@ export function mirrorStatus(draft: Draft): void {
     replaces: { event: task.status },
     action: { kind: "opened", task: task.number },
   });
-}
-
-function remember(draft: Draft, text: string): void {
-  const { task } = draft.state;
-  if (task === undefined) return;
-  const shown = { ...task.shown, status: idFrom(text) };
-  draft.set({ task: { ...task, version: task.version + 1, shown } });
 }
 
 /** Without what the task was opened with, which may be a whole document. */
